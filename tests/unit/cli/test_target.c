@@ -108,7 +108,8 @@ static void test_zips(void **state)
 	assert_string_equal(targets.list[1].text, "[::1]:8891");
 	assert_int_equal(gds_targets_add(&targets, "certs/10.0.0.12:8890.zip", &complaint), GDS_OK);
 	assert_int_equal(targets.n, 3);
-	/* One zip that tells no address spoils the folder: it would be left out silently otherwise. */
+	/* One zip that tells no address spoils the folder: it would be left out silently
+	 * otherwise. */
 	touch("certs/client.zip");
 	assert_int_equal(gds_targets_add(&targets, "certs", &complaint), GDS_E_FORMAT);
 	assert_non_null(strstr(complaint.text, "-i certs/client.zip"));
@@ -163,7 +164,8 @@ static void make_zip(const char *path)
 	gds_identity_free(leaf);
 }
 
-/* The options, the target's own zip, the environment, the working directory: the first that is there. */
+/* The options, the target's own zip, the environment, the working directory: the first that is
+ * there. */
 static void test_order(void **state)
 {
 	struct gds_identity_options options = {0};

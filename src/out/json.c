@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+#include "out/json.h"
+
+#include <jansson.h>
+
+static const char *const severities[] = {
+	[GDS_FINE] = "healthy",
+	[GDS_WARNING] = "warning",
+	[GDS_CRITICAL] = "not healthy",
+	[GDS_UNKNOWN] = "unknown",
+};
+
+static const char *const states[] = {
+	[GDS_RESULT_OK] = "ok",
+	[GDS_RESULT_BAD] = "failed",
+	[GDS_RESULT_SKIPPED] = "skipped",
+	[GDS_RESULT_UNJUDGED] = "unjudged",
+};
+
+/* Text from outside may be no UTF-8 (a file name, an argument): what jansson refuses is escaped
+ * byte by byte. */
+static json_t *text(const char *value)
+{
+	json_t *string = json_string(value);
+	char clean[1024];
+	size_t n = 0;
+
+	if (string) {
+		return string;
+	}
+	for (; *value && n + 1 < sizeof(clean); value++) {
+		clean[n++] = (unsigned char)*value < 0x80 ? *value : '?';
+	}
+	return json_stringn(clean, n);
+}
+
+static json_t *cause_json(const struct gds_cause *cause)
+{
+	if (!cause) {
+		return json_null();
+	}
+	return json_pack(
+		"{ss ss ss}", "id", cause->id, "sentence", cause->sentence, "next", cause->next);
+}
+
+static json_t *stages_json(const struct gds_result_face *face)
+{
+	json_t *stages = json_object();
+
+	for (int i = 0; i < GDS_STAGES; i++) {
+		const struct gds_result_stage *s = &face->stages[i];
+
+		if (s->reached) {
+			json_object_set_new(stages, gds_stage_name((enum gds_stage)i),
+				json_pack("{ss sI sI}", "outcome", s->passed ? "passed" : "failed",
+					"start_ns", (json_int_t)s->start, "duration_ns",
+					(json_int_t)s->duration));
+		}
+	}
+	return stages;
+}
+
+static json_t *face_json(const struct gds_result_face *face)
+{
+	return json_pack("{ss sb sI so so so so so}", "state", states[face->state], "optional",
+		face->optional, "duration_ns", (json_int_t)face->duration, "address",
+		face->address[0] ? text(face->address) : json_null(), "summary",
+		text(face->summary), "evidence",
+		face->evidence[0] ? text(face->evidence) : json_null(), "cause",
+		cause_json(face->cause), "stages", stages_json(face));
+}
+
+static json_t *faces_json(const struct gds_result *result)
+{
+	json_t *faces = json_object();
+
+	for (size_t i = 0; i < result->n; i++) {
+		json_object_set_new(faces, result->faces[i].name, face_json(&result->faces[i]));
+	}
+	return faces;
+}
+
+static json_t *agent_json(const struct gds_result *result)
+{
+	if (!result->info) {
+		return json_null();
+	}
+	return json_pack("{so so so}", "name", text(result->name), "version", text(result->version),
+		"runtime", text(result->runtime));
+}
+
+static json_t *certificates_json(const struct gds_result_certificates *c)
+{
+	if (!c->known) {
+		return json_null();
+	}
+	return json_pack("{so sb sI sI so so}", "key", text(c->key), "flawed", c->flawed,
+		"not_after_s", (json_int_t)c->not_after, "days_left", (json_int_t)c->days,
+		"clock_skew_s", c->skew_known ? json_integer(c->skew) : json_null(), "cause",
+		cause_json(c->cause));
+}
+
+static json_t *argv_json(const struct gds_result_tool *tool)
+{
+	json_t *argv = json_array();
+
+	for (size_t i = 0; tool->argv[i]; i++) {
+		json_array_append_new(argv, text(tool->argv[i]));
+	}
+	return argv;
+}
+
+char *gds_json_format(const struct gds_result *result, const struct gds_result_tool *tool)
+{
+	json_t *root = json_pack("{ss ss ss so so so ss si sI so so so so so so}", "schema",
+		GDS_JSON_SCHEMA, "tool", tool->tool, "version", tool->version, "argv",
+		argv_json(tool), "target", text(result->target), "identity",
+		result->identity[0] ? text(result->identity) : json_null(), "result",
+		severities[result->severity], "exit", gds_severity_exit(result->severity),
+		"duration_ns", (json_int_t)result->duration, "agent", agent_json(result), "faces",
+		faces_json(result), "certificates", certificates_json(&result->certificates),
+		"cause", cause_json(gds_result_cause(result)), "not_tested",
+		result->not_tested[0] ? text(result->not_tested) : json_null(), "complaint",
+		result->complaint[0] ? text(result->complaint) : json_null());
+	char *line = root ? json_dumps(root, JSON_COMPACT) : NULL;
+
+	json_decref(root);
+	return line;
+}

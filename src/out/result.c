@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#include "out/result.h"
+
+static int rank(enum gds_severity severity)
+{
+	switch (severity) {
+	case GDS_FINE:
+		return 0;
+	case GDS_WARNING:
+		return 1;
+	case GDS_UNKNOWN:
+		return 2;
+	case GDS_CRITICAL:
+		break;
+	}
+	return 3;
+}
+
+enum gds_severity gds_severity_worse(enum gds_severity a, enum gds_severity b)
+{
+	return rank(a) >= rank(b) ? a : b;
+}
+
+int gds_severity_exit(enum gds_severity severity)
+{
+	switch (severity) {
+	case GDS_FINE:
+		return 0;
+	case GDS_WARNING:
+		return 1;
+	case GDS_CRITICAL:
+		return 2;
+	case GDS_UNKNOWN:
+		break;
+	}
+	return 3;
+}
+
+const struct gds_cause *gds_result_cause(const struct gds_result *result)
+{
+	const struct gds_cause *optional = NULL;
+
+	for (size_t i = 0; i < result->n; i++) {
+		const struct gds_result_face *face = &result->faces[i];
+
+		if (face->state != GDS_RESULT_BAD) {
+			continue;
+		}
+		if (!face->optional) {
+			return face->cause;
+		}
+		if (!optional) {
+			optional = face->cause;
+		}
+	}
+	return optional ? optional : result->certificates.cause;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * What a probe found out about one target. Terminal text, JSON and the Nagios line all come from
+ * this one value.
+ */
+#ifndef GDS_OUT_RESULT_H
+#define GDS_OUT_RESULT_H
+
+#include <gdstream/catalogue.h>
+
+#define GDS_RESULT_FACES 5 /* three faces and two tunnels */
+
+enum gds_result_state {
+	GDS_RESULT_OK,
+	GDS_RESULT_BAD,	     /* cause says why */
+	GDS_RESULT_SKIPPED,  /* never tried, because what it stands on failed */
+	GDS_RESULT_UNJUDGED, /* tried, and nothing can be said */
+};
+
+struct gds_result_stage {
+	bool reached, passed;
+	gds_time start, duration; /* [ns], start counted from the start of the face */
+};
+
+/** One way of reaching the agent. */
+struct gds_result_face {
+	const char *name;  /* "https", "tcp", "udp", "tcp-tunnel", "udp-tunnel" */
+	const char *label; /* "HTTPS", "TCP", ... */
+	enum gds_result_state state;
+	bool optional;		       /* a failure is a warning */
+	gds_time duration;	       /* [ns] */
+	char address[80];	       /* who answered, or was tried last; empty: nobody */
+	char summary[200];	       /* what was seen, in a few words */
+	char evidence[200];	       /* what the cause rests on; empty: nothing */
+	const struct gds_cause *cause; /* NULL when OK */
+	struct gds_result_stage stages[GDS_STAGES];
+};
+
+/** What the certificates and the clocks say. */
+struct gds_result_certificates {
+	bool known;	   /* any certificate was seen */
+	bool flawed;	   /* one of them is refused: the faces say which */
+	char key[32];	   /* of the agent's certificate, or ours when it showed none */
+	int64_t not_after; /* wall [s]: the earliest of the CA's, ours and the agent's */
+	int64_t days;	   /* left until then, negative: since then */
+	const struct gds_cause *cause; /* NULL: nothing wrong with them */
+	bool skew_known;	       /* the agent told its time over HTTPS */
+	int64_t skew;		       /* [s] how far its clock is ahead of ours */
+};
+
+struct gds_result {
+	char target[300];   /* HOST:PORT */
+	char identity[512]; /* where it came from */
+	enum gds_severity severity;
+	gds_time duration; /* [ns] until the last face had its result */
+	bool info;	   /* the agent told its name */
+	char name[128], version[64], runtime[32];
+	struct gds_result_certificates certificates;
+	struct gds_result_face faces[GDS_RESULT_FACES];
+	size_t n;
+	char not_tested[200]; /* what this run left out; empty: nothing worth saying */
+	char complaint[512];  /* no judgement was possible, for this reason; empty: there is one */
+};
+
+/** The tool behind the result, for JSON. */
+struct gds_result_tool {
+	const char *tool, *version;
+	char *const *argv; /* NULL-terminated */
+};
+
+/** \return the cause of the worst face, then of the certificates; NULL when all is well. */
+const struct gds_cause *gds_result_cause(const struct gds_result *);
+/** \return the exit code of a severity (DESIGN: exit codes): 0, 1, 2, 3. */
+int gds_severity_exit(enum gds_severity);
+/**
+ * \return the worse of two: critical, then unknown (which may hide anything), then warning, then
+ * fine.
+ */
+enum gds_severity gds_severity_worse(enum gds_severity, enum gds_severity);
+
+#endif
