@@ -9,10 +9,10 @@
 
 /** What to do once the session stands. */
 enum gds_plan {
-	GDS_PLAN_HEALTH, /* send a health header, read to close_notify (HC-05, TLS-05) */
-	GDS_PLAN_TUNNEL, /* send a header, then give the session away: gds_attempt_take */
-	GDS_PLAN_HTTP,	 /* no header, ALPN http/1.1: gds_attempt_take */
-	GDS_PLAN_HANDSHAKE, /* TLS only, then read briefly for a rejection and close: evidence for a diagnosis */
+	GDS_PLAN_HEALTH,    /* send a health header, read to close_notify (HC-05, TLS-05) */
+	GDS_PLAN_TUNNEL,    /* send a header, then give the session away: gds_attempt_take */
+	GDS_PLAN_HTTP,	    /* no header, ALPN http/1.1: gds_attempt_take */
+	GDS_PLAN_HANDSHAKE, /* TLS only, then read briefly for a rejection */
 };
 
 struct gds_attempt_options {
@@ -41,8 +41,8 @@ struct gds_report {
 	struct gds_stage_report stages[GDS_STAGES];
 	gds_time start, duration; /* mono; [ns] of the whole attempt */
 	struct gds_address peer;  /* of the winner, or of the last one tried */
-	unsigned
-		retries; /* UDP: sessions begun anew, after silence, a failure, or a lost close (UDP-20) */
+	/* UDP: sessions begun anew, after silence, a failure, or a lost close (UDP-20). */
+	unsigned retries;
 	struct gds_facts facts; /* of the session; zeroed when there never was one */
 };
 
@@ -50,8 +50,8 @@ struct gds_report {
 struct gds_machine *gds_attempt_new(const struct gds_attempt_options *, const struct gds_env *);
 const struct gds_report *gds_attempt_report(const struct gds_machine *);
 /**
- * GDS_PLAN_TUNNEL, GDS_PLAN_HTTP: once the attempt is done and passed, the established session's carrier,
- * owned by the caller from here on; NULL when there is none or it was taken before.
+ * GDS_PLAN_TUNNEL, GDS_PLAN_HTTP: once the attempt is done and passed, the established session's
+ * carrier, owned by the caller from here on; NULL when there is none or it was taken before.
  */
 struct gds_carrier *gds_attempt_take(struct gds_machine *);
 

@@ -19,7 +19,8 @@ int gds_identity_options_check(const struct gds_identity_options *, struct gds_c
 /**
  * In this order: the options, the target's own zip, $GDSTREAM_IDENTITY, ./certs/HOST:PORT.zip.
  * --agent-env: a client certificate of one hour is signed with the CA key in it, in memory.
- * \return GDS_OK; GDS_E_FILE, GDS_E_FORMAT, GDS_E_LIMIT, GDS_E_NOMEM, GDS_E_INVALID with a sentence.
+ * \return GDS_OK; GDS_E_FILE, GDS_E_FORMAT, GDS_E_LIMIT, GDS_E_NOMEM, GDS_E_INVALID with a
+ * sentence.
  */
 int gds_known_identity(struct gds_identity **out, const struct gds_target *,
 	const struct gds_identity_options *, struct gds_complaint *);

@@ -79,6 +79,14 @@ static void read_answer(struct gds_fetch *fetch)
 	fetch->result.date = date;
 }
 
+/* curl lost its connection: why, the tunnel says when it has ended, which is soon. Everything else
+ * is about HTTP. */
+static bool cut_short(CURLcode code)
+{
+	return code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR ||
+	       code == CURLE_PARTIAL_FILE;
+}
+
 /* The answer is whole, or the tunnel ended and with it all hope of one. */
 static void settle(struct gds_fetch *fetch)
 {
@@ -88,9 +96,6 @@ static void settle(struct gds_fetch *fetch)
 	if (fetch->code == CURLE_OK) {
 		memset(&fetch->result.why, 0, sizeof(fetch->result.why));
 		read_answer(fetch);
-		finish(fetch);
-	} else if (fetch->tunnel_over) {
-		fail(fetch, GDS_E_FORMAT, GDS_PEER);
 		finish(fetch);
 	} else if (fetch->listener >= 0) {
 		long sys = 0;
@@ -103,6 +108,9 @@ static void settle(struct gds_fetch *fetch)
 			: sys				   ? gds_status_from_errno((int)sys)
 							   : GDS_E_DESCRIPTORS,
 			GDS_LOCAL);
+		finish(fetch);
+	} else if (fetch->tunnel_over || !cut_short(fetch->code)) {
+		fail(fetch, GDS_E_FORMAT, GDS_PEER);
 		finish(fetch);
 	}
 }

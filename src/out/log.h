@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/** Log lines in logfmt: pure, bytes out. Text from the network is escaped, so that a line stays a line. */
+/**
+ * Log lines in logfmt: pure, bytes out. Text from the network is escaped, so that a line stays a
+ * line.
+ */
 #ifndef GDS_OUT_LOG_H
 #define GDS_OUT_LOG_H
 
@@ -26,7 +29,8 @@ void gds_log_number(struct gds_log_line *, const char *key, int64_t value);
 /** In seconds with microseconds. */
 void gds_log_span(struct gds_log_line *, const char *key, gds_time span);
 /**
- * The whole line with newline: "ts=... level=... LINE", or "<6>LINE" for the journal, which has its own time.
+ * The whole line with newline: "ts=... level=... LINE", or "<6>LINE" for the journal, which has its
+ * own time.
  * \param wall [ns since 1970]. \return its length, at most size.
  */
 size_t gds_log_render(

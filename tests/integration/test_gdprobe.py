@@ -425,6 +425,65 @@ def test_foreign_https(certs, odd, tmp_path):
     assert causes(root) == dict.fromkeys(FACES, "foreign-server")
 
 
+def _http(status, body, more=b""):
+    return b"HTTP/1.1 %s\r\n%sContent-Length: %d\r\n\r\n%s" % (status, more, len(body), body)
+
+
+INFO = b'{"version":"v9","name":"%s","runtime":"docker"}'
+
+
+@pytest.mark.parametrize("answer, cause", [
+    (_http(b"200 OK", INFO % b"x"), None),
+    (_http(b"404 Not Found", b'{"message":"page not found"}'), "http-old-agent"),  # API-08
+    (_http(b"503 Service Unavailable", b""), "http-status"),
+    (_http(b"302 Found", b"", b"Location: https://elsewhere.example/\r\n"), "http-status"),
+    (_http(b"200 OK", b"<html>"), "http-not-json"),
+    (_http(b"200 OK", b'{"version":1,"name":"x","runtime":"docker"}'), "http-not-json"),
+    (_http(b"200 OK", b"[" * 70000), "http-failed"),  # beyond the bound of a body
+    (_http(b"200 OK", INFO % b"x")[:-1], "http-timeout"),  # cut, and silent
+    (b"", "http-timeout"),
+    (b"what?\r\n\r\n", "http-failed"),
+    (None, "http-failed"),  # goodbye at once
+])
+def test_info(certs, answer, cause):
+    """What an agent's port may answer to /info, over a session that is in order."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certs.server, certs.server_key)
+    context.set_alpn_protocols(["http/1.1"])
+
+    def serve(connection, stopped):
+        session = context.wrap_socket(connection, server_side=True)
+        assert session.recv(4096).startswith(b"GET /godoxy/agent/info HTTP/1.1\r\n")
+        if answer is not None:
+            session.sendall(answer)
+            stopped.wait(harness.LIMIT)
+        session.unwrap()
+
+    with Peer(serve) as peer:
+        root = judged(*client(certs), "--http", "--timeout", "1", peer.target, rc=2 if cause else 0)
+    assert causes(root) == {"https": cause}
+
+
+def test_name_of_the_agent_is_harmless(certs):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certs.server, certs.server_key)
+
+    def serve(connection, stopped):
+        session = context.wrap_socket(connection, server_side=True)
+        session.recv(4096)
+        session.sendall(_http(b"200 OK", INFO % b"\\u001b[2J|\\n\\u009b", b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n"))
+        stopped.wait(harness.LIMIT)
+
+    with Peer(serve) as peer:
+        text = probe(*client(certs), "--http", peer.target)
+        nagios = probe(*client(certs), "--http", "--nagios", peer.target)
+        root = judged(*client(certs), "--http", peer.target)
+    assert "\033" not in text.stdout and "\x9b" not in text.stdout, text
+    assert nagios.stdout.count("|") == 1 and nagios.stdout.count("\n") == 1, nagios
+    # Its clock is that of 1970.
+    assert text.rc == nagios.rc == 1 and root["certificates"]["cause"]["id"] == "clocks-apart"
+
+
 def test_udp_silence(certs):
     """Bound, and never answering: as a firewall that drops. Told within the time of the whole run."""
     with Peer(silent) as peer:
@@ -477,6 +536,8 @@ def test_stops_after_any_byte(server, certs, ending):
                 left -= len(data)
             if ending == "hang":
                 stopped.wait(harness.LIMIT)
+            # A close alone sends no FIN while the other thread is reading.
+            connection.shutdown(socket.SHUT_RDWR)
 
     with Peer(cut) as peer:
         # The whole answer of a TLS 1.3 handshake with close_notify has about 1000 bytes.
