@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/** One UDP socket, many DTLS sessions: by peer address, cookie before state (UDP-03, UDP-13, UDP-19, UDP-22). */
+/**
+ * One UDP socket, many DTLS sessions: by peer address, cookie before state (UDP-03, UDP-13, UDP-19,
+ * UDP-22).
+ */
 #ifndef GDSTREAM_DEMUX_H
 #define GDSTREAM_DEMUX_H
 
 #include <gdstream/address.h>
+#include <gdstream/api.h>
 #include <gdstream/session.h>
+
+GDS_BEGIN_DECLS
 
 struct gds_datagram {
 	struct gds_address peer;
@@ -17,14 +23,19 @@ struct gds_demux_ops {
 	/** Send a datagram from the shared socket; may queue until the end of the batch. */
 	void (*send)(void *ctx, const struct gds_address *to, const uint8_t *data, size_t n);
 	/**
-	 * A peer proved its address. The slot carrier holds the ClientHello for as long as this call: whoever serves it
+	 * A peer proved its address. The slot carrier holds the ClientHello for as long as this
+	 * call: whoever serves it
 	 * owns and closes the carrier, and steps its machine before returning.
-	 * \return a token for wake; NULL when it is not served: the carrier is then closed by the demux, unless its
+	 * \return a token for wake; NULL when it is not served: the carrier is then closed by the
+	 * demux, unless its
 	 * machine has already done so.
 	 */
 	void *(*accepted)(void *ctx, struct gds_carrier *slot, const struct gds_address *peer,
 		const struct gds_prestate *);
-	/** The slot of this token has a datagram: step its machine before returning (DESIGN: principle 13). */
+	/**
+	 * The slot of this token has a datagram: step its machine before returning (DESIGN:
+	 * principle 13).
+	 */
 	void (*wake)(void *ctx, void *token);
 	/** A newer session of the same address took over (UDP-13): end the old one silently. */
 	void (*replaced)(void *ctx, void *token);
@@ -34,7 +45,8 @@ struct gds_demux_options {
 	size_t max_sessions; /* 0 = 4096; beyond it ClientHellos are ignored and counted */
 	uint8_t cookie_key
 		[2]
-		[16]; /* [0] current, [1] previous: belong to the process, so that all workers agree */
+		/* [0] current, [1] previous: belong to the process, so that all workers agree */
+		[16];
 	const struct gds_env *env;
 };
 
@@ -48,7 +60,10 @@ struct gds_demux *gds_demux_new(
 	const struct gds_demux_options *, const struct gds_demux_ops *, void *ctx);
 /** Hand in one datagram. Its owner is stepped (ops->wake) before this returns. */
 void gds_demux_input(struct gds_demux *, const struct gds_datagram *, gds_time now);
-/** A candidate session of this slot finished its handshake: it replaces the old one of the same address. Harmless otherwise. */
+/**
+ * A candidate session of this slot finished its handshake: it replaces the old one of the same
+ * address. Harmless otherwise.
+ */
 void gds_demux_established(struct gds_demux *, struct gds_carrier *slot);
 /** New cookie keys: [0] current, [1] the one before, still good. */
 void gds_demux_keys(struct gds_demux *, const uint8_t keys[2][16]);
@@ -57,5 +72,7 @@ void gds_demux_drain(struct gds_demux *);
 const struct gds_demux_stats *gds_demux_stats(const struct gds_demux *);
 /** All slots must have been closed before. Accepts NULL. */
 void gds_demux_free(struct gds_demux *);
+
+GDS_END_DECLS
 
 #endif

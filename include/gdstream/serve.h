@@ -4,9 +4,12 @@
 #define GDSTREAM_SERVE_H
 
 #include <gdstream/acceptor.h>
+#include <gdstream/api.h>
 #include <gdstream/machine.h>
 #include <gdstream/session.h>
 #include <gdstream/tunnel.h>
+
+GDS_BEGIN_DECLS
 
 /** TCP-04 */
 #define GDS_DIAL_LIMIT (10 * GDS_SECOND)
@@ -25,17 +28,26 @@ struct gds_request {
 
 struct gds_serve_report;
 
-/** Decisions of a server: the default is right; faults replace members (DESIGN: principle 5). NULL members = default. */
+/**
+ * Decisions of a server: the default is right; faults replace members (DESIGN: principle 5). NULL
+ * members = default.
+ */
 struct gds_serve_ops {
 	enum gds_verdict (*judge)(void *ctx, enum gds_verdict, struct gds_request *);
 	/** \return a destination of the server's own in place of a dial, NULL to dial. */
 	struct gds_carrier *(*destination)(void *ctx, enum gds_transport);
 	bool (*may_dial)(void *ctx, const struct gds_address *);
-	/** \return a carrier over the session, which it owns; the session itself when nothing is wrapped. */
+	/**
+	 * \return a carrier over the session, which it owns; the session itself when nothing is
+	 * wrapped.
+	 */
 	struct gds_carrier *(*wrap)(void *ctx, enum gds_transport, struct gds_carrier *session);
 	/** CLEAN: close_notify, FIN. SILENT: FIN alone. RESET: a reset. */
 	enum gds_close (*ending)(void *ctx, const struct gds_error *why);
-	/** The session stands: the demultiplexer replaces an older one of the same address now (UDP-13). */
+	/**
+	 * The session stands: the demultiplexer replaces an older one of the same address now
+	 * (UDP-13).
+	 */
 	void (*established)(void *ctx, struct gds_carrier *below);
 	/** One call for each connection, as soon as its outcome is known: for log and metrics. */
 	void (*ended)(void *ctx, const struct gds_serve_report *);
@@ -48,7 +60,8 @@ struct gds_serve_options {
 	const struct gds_prestate *prestate; /* UDP; borrowed for the call */
 	bool optional_client_cert;
 	enum gds_versions versions;
-	bool http; /* answer http/1.1 and no ALPN by HANDOFF; false: alert 120, and without ALPN an end */
+	/* answer http/1.1 and no ALPN by HANDOFF; false: alert 120, and without ALPN an end */
+	bool http;
 	gds_time handshake_limit, header_limit, dial_limit; /* [ns]; 0 = the protocol's */
 	gds_time idle; /* [ns] of a UDP session; 0 = 5 min (UDP-12); GDS_NEVER = none */
 	struct gds_scratch *scratch;
@@ -76,5 +89,12 @@ struct gds_serve_report {
 
 /** \param below owned from success on. \return NULL without memory. */
 struct gds_machine *gds_serve_new(struct gds_carrier *below, const struct gds_serve_options *);
+/**
+ * Over a session that already stands: the header comes next. Of the options those of the handshake do not matter.
+ * \param session owned, with its carrier, from success on. \return NULL without memory.
+ */
+struct gds_machine *gds_serve_adopt(struct gds_session *session, const struct gds_serve_options *);
+
+GDS_END_DECLS
 
 #endif

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/** Two carriers joined: bytes or datagrams both ways, half-close, backpressure (TCP-06..TCP-09, TCP-12, UDP-06). */
+/**
+ * Two carriers joined: bytes or datagrams both ways, half-close, backpressure (TCP-06..TCP-09,
+ * TCP-12, UDP-06).
+ */
 #ifndef GDSTREAM_TUNNEL_H
 #define GDSTREAM_TUNNEL_H
 
+#include <gdstream/api.h>
 #include <gdstream/machine.h>
+
+GDS_BEGIN_DECLS
 
 /** One read buffer a thread, lent to its machines during a step. */
 #define GDS_SCRATCH_SIZE 65536
@@ -16,7 +22,8 @@ struct gds_tunnel_options {
 	gds_time linger;	     /* [ns] after one side ended in error or cancel; 0 = 1 s */
 	struct gds_scratch *scratch; /* borrowed, outlives the tunnel */
 	/**
-	 * What was already read from a, to be written to b first; copied. Of datagrams each one is led by its
+	 * What was already read from a, to be written to b first; copied. Of datagrams each one is
+	 * led by its
 	 * length in 2 bytes, network order.
 	 */
 	const uint8_t *early;
@@ -33,9 +40,14 @@ struct gds_tunnel_report {
 	bool idle;	      /* reaped */
 };
 
-/** a: the session; b: the destination. Both owned. \return NULL without memory (both then stay the caller's). */
+/**
+ * a: the session; b: the destination. Both owned. \return NULL without memory (both then stay the
+ * caller's).
+ */
 struct gds_machine *gds_tunnel_new(
 	struct gds_carrier *a, struct gds_carrier *b, const struct gds_tunnel_options *);
 const struct gds_tunnel_report *gds_tunnel_report(const struct gds_machine *);
+
+GDS_END_DECLS
 
 #endif

@@ -21,9 +21,11 @@ struct gds_trust *lab_trust(enum gds_role role)
 	assert_int_equal(gds_identity_generate_ca(&ca, &as_godoxy, &complaint), GDS_OK);
 	for (int i = 0; i < 2; i++) {
 		enum gds_leaf kind = i == GDS_SERVER ? GDS_LEAF_SERVER : GDS_LEAF_CLIENT;
-		assert_int_equal(gds_identity_generate_leaf(&leaf, ca, kind, &as_godoxy, &complaint),
+		assert_int_equal(
+			gds_identity_generate_leaf(&leaf, ca, kind, &as_godoxy, &complaint),
 			GDS_OK);
-		assert_int_equal(gds_trust_new(&trusts[i], leaf, (enum gds_role)i, &complaint), GDS_OK);
+		assert_int_equal(
+			gds_trust_new(&trusts[i], leaf, (enum gds_role)i, &complaint), GDS_OK);
 		gds_identity_free(leaf);
 	}
 	gds_identity_free(ca);
@@ -48,11 +50,13 @@ struct gds_session *lab_client(struct memory *below, enum gds_transport transpor
 		.deadline = GDS_NEVER,
 	};
 	assert_int_equal(
-		gds_session_new(&session, &profile, lab_trust(GDS_CLIENT), &below->carrier), GDS_OK);
+		gds_session_new(&session, &profile, lab_trust(GDS_CLIENT), &below->carrier),
+		GDS_OK);
 	return session;
 }
 
-void lab_header(uint8_t wire[static GDS_HEADER_SIZE], const char *host, const char *port, uint8_t flags)
+void lab_header(
+	uint8_t wire[static GDS_HEADER_SIZE], const char *host, const char *port, uint8_t flags)
 {
 	struct gds_header header;
 	assert_int_equal(gds_header_init(&header, host, port, flags), GDS_OK);

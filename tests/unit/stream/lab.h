@@ -15,6 +15,7 @@ void lab_free(void);
 /** A client's session over memory; alpn NULL: none. The memory stays the test's. */
 struct gds_session *lab_client(struct memory *, enum gds_transport, const char *alpn);
 /** A header's bytes. */
-void lab_header(uint8_t wire[static GDS_HEADER_SIZE], const char *host, const char *port, uint8_t flags);
+void lab_header(
+	uint8_t wire[static GDS_HEADER_SIZE], const char *host, const char *port, uint8_t flags);
 
 #endif

@@ -7,6 +7,7 @@
 
 gds_time test_clock = 1000 * GDS_SECOND;
 int test_allocated;
+int test_fail_in;
 
 static gds_time clock_now(void *ctx)
 {
@@ -33,6 +34,9 @@ static void *count_realloc(void *ctx, void *old, size_t n)
 	if (n == 0) {
 		test_allocated -= old != NULL;
 		free(old);
+		return NULL;
+	}
+	if (test_fail_in > 0 && --test_fail_in == 0) {
 		return NULL;
 	}
 	void *p = realloc(old, n);
@@ -74,7 +78,8 @@ static ssize_t memory_write(struct gds_carrier *c, const void *data, size_t size
 	struct memory *m = memory_of(c);
 	if (m->out_status != GDS_OK) {
 		c->why.code = m->out_status;
-		m->out_status = m->out_failures > 0 && --m->out_failures == 0 ? GDS_OK : m->out_status;
+		m->out_status =
+			m->out_failures > 0 && --m->out_failures == 0 ? GDS_OK : m->out_status;
 		return c->why.code;
 	}
 	if (m->limit > 0 && size > m->limit) {

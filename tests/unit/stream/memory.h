@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/** A carrier in memory with a clock of its own: what it read from, what was written to it, and how it ended. */
+/**
+ * A carrier in memory with a clock of its own: what it read from, what was written to it, and how
+ * it ended.
+ */
 #ifndef GDS_TESTS_STREAM_MEMORY_H
 #define GDS_TESTS_STREAM_MEMORY_H
 
@@ -9,7 +12,7 @@
 
 struct memory {
 	struct gds_carrier carrier;
-	struct memory *peer; /* what is written goes into its input; NULL: into out */
+	struct memory *peer;	/* what is written goes into its input; NULL: into out */
 	uint8_t in[MEMORY_MAX]; /* what read gives; datagrams led by 2 bytes of length */
 	size_t in_start, in_end;
 	int in_end_status; /* after the last byte: GDS_AGAIN, GDS_EOF, an error */
@@ -26,8 +29,11 @@ struct memory {
 const struct gds_env *test_env(void);
 extern gds_time test_clock;
 extern int test_allocated; /* blocks that were not freed yet */
+extern int test_fail_in;   /* the n-th allocation from now fails; 0 = none */
 
-/** Ready to read nothing and to take everything. Never freed by close, so that tests can look at it. */
+/**
+ * Ready to read nothing and to take everything. Never freed by close, so that tests can look at it.
+ */
 struct memory *memory_new(bool datagram);
 void memory_free(struct memory *);
 /** Join two, so that each reads what the other wrote, and its end. */

@@ -35,9 +35,9 @@ struct fixture {
 	size_t n_clients;
 	struct served served[8];
 	size_t n_served;
-	unsigned sent;	      /* datagrams */
-	size_t sent_length;   /* of the last one */
-	size_t asked_length;  /* of the last one that went in */
+	unsigned sent;	     /* datagrams */
+	size_t sent_length;  /* of the last one */
+	size_t asked_length; /* of the last one that went in */
 	bool refuse;
 	uint8_t last[2048]; /* the last datagram that a client sent */
 	size_t last_length;
@@ -306,7 +306,9 @@ static void test_restart(void **state)
 	assert_int_equal(gds_demux_stats(f.demux)->sessions, 1);
 	say(&f, new, "c");
 	assert_memory_equal(f.served[1].got, "c", 2);
-	/* And once more: what was a candidate is now the one that lives until the next one stands. */
+	/*
+	 * And once more: what was a candidate is now the one that lives until the next one stands.
+	 */
 	struct client *newer = client_new(&f, 1000);
 	turn(&f, newer);
 	turn(&f, newer);
@@ -317,7 +319,10 @@ static void test_restart(void **state)
 	finish(&f);
 }
 
-/* A candidate whose client loses interest leaves the old session as it was; a third one takes the candidate's place. */
+/*
+ * A candidate whose client loses interest leaves the old session as it was; a third one takes the
+ * candidate's place.
+ */
 static void test_candidate_given_up(void **state)
 {
 	struct fixture f;

@@ -317,7 +317,10 @@ static void test_datagram_events(void **state)
 	finish(&f);
 }
 
-/* UDP-11: the socket tells of an earlier refusal in place of sending; the datagram at hand is not lost with it. */
+/*
+ * UDP-11: the socket tells of an earlier refusal in place of sending; the datagram at hand is not
+ * lost with it.
+ */
 static void test_refusal_of_another(void **state)
 {
 	struct fixture f;
@@ -372,7 +375,10 @@ static void test_idle_limit(void **state)
 	finish(&f);
 }
 
-/* TCP-11: a stop delivers what waits, says goodbye, and ends by the deadline even when nobody listens. */
+/*
+ * TCP-11: a stop delivers what waits, says goodbye, and ends by the deadline even when nobody
+ * listens.
+ */
 static void test_cancel(void **state)
 {
 	struct fixture f;
