@@ -18,8 +18,8 @@ struct gds_scratch {
 };
 
 struct gds_tunnel_options {
-	gds_time idle;		     /* [ns] without a byte either way; 0 = no limit */
-	gds_time linger;	     /* [ns] after one side ended in error or cancel; 0 = 1 s */
+	gds_time idle;	 /* [ns] of datagrams: without one from a (UDP-12); 0 = no limit */
+	gds_time linger; /* [ns] after one side ended in error or cancel; 0 = 1 s */
 	struct gds_scratch *scratch; /* borrowed, outlives the tunnel */
 	/**
 	 * What was already read from a, to be written to b first; copied. Of datagrams each one is

@@ -149,7 +149,8 @@ static struct slot *slot_new(struct gds_demux *d, const struct gds_datagram *hel
 static void accept_hello(struct gds_demux *d, const struct gds_datagram *hello, bool candidate,
 	const struct gds_prestate *prestate)
 {
-	if (d->stats.sessions >= d->o.max_sessions) {
+	/* A candidate takes the place of a session that counts already (UDP-13). */
+	if (!candidate && d->stats.sessions >= d->o.max_sessions) {
 		d->stats.over_limit++;
 		return;
 	}

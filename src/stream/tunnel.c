@@ -235,7 +235,10 @@ static void pass(struct tunnel *t, int way, const uint8_t *data, size_t n, gds_t
 		t->report.refused++;
 		rc = gds_carrier_write(to, data, n);
 	}
-	t->last = now;
+	if (way == A) {
+		/* UDP-12: only the client's own records show that it is still there. */
+		t->last = now;
+	}
 	if (rc >= 0) {
 		t->report.datagrams[way]++;
 		t->report.bytes[way] += n;

@@ -4,6 +4,7 @@
 import collections
 import contextlib
 import os
+import pathlib
 import select
 import socket
 import time
@@ -125,6 +126,7 @@ class DtlsClient:
         self.sock = sock or socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_DGRAM)
         if sock is None:
             self.sock.connect(address)
+        self.port = self.sock.getsockname()[1]
         self.sock.setblocking(False)
         self.tls = SSL.Connection(ctx, None)
         self.tls.set_info_callback(self._note)
@@ -290,6 +292,50 @@ class DtlsClient:
 
     def vanish(self):
         """Close the socket and say nothing."""
+        self.sock.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+# --- Its other end --------------------------------------------------------------------------------
+
+
+class UdpDestination:
+    """A UDP socket as destination, which the test plays itself."""
+
+    def __init__(self, host="127.0.0.1", port=0):
+        self.sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.bind((host, port))
+        self.sock.settimeout(LIMIT)
+        self.address = self.sock.getsockname()[:2]
+        self.peer = None  # who sent the last datagram
+
+    def receive(self):
+        data, self.peer = self.sock.recvfrom(65536)
+        return data
+
+    def reply(self, *datagrams):
+        for data in datagrams:
+            self.sock.sendto(data, self.peer)
+
+    def sockets(self):
+        """How many sockets are connected to it: each is the destination socket of one session."""
+        table = pathlib.Path("/proc/net/udp6" if self.sock.family == socket.AF_INET6 else "/proc/net/udp")
+        remote = f":{self.address[1]:04X}"
+        return sum(line.split()[2].endswith(remote) for line in table.read_text().splitlines()[1:])
+
+    def untouched(self):
+        """Nothing has come up to now: a datagram of our own, sent last, is the first."""
+        marker = os.urandom(16)
+        with socket.socket(self.sock.family, socket.SOCK_DGRAM) as own:
+            own.sendto(marker, self.address)
+            return self.receive() == marker
+
+    def close(self):
         self.sock.close()
 
     def __enter__(self):
