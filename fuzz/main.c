@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Without a fuzz engine: replay <name>.in/ and <name>.repro/ from the source tree, TAP on stdout. */
+/* Without a fuzz engine: replay <name>.in/ and <name>.repro/ from the source tree, TAP on stdout.
+ */
 #include <dirent.h>
 #include <limits.h>
 #include <stdint.h>

@@ -35,8 +35,8 @@ static enum gds_verdict judge(struct gds_acceptor *a)
 }
 
 /*
- * A record that holds more than the header lacks. Its first bytes tell a header with payload behind it
- * (UDP-05) from payload whose header was lost or came late (UDP-21).
+ * A record that holds more than the header lacks. Its first bytes tell a header with payload behind
+ * it (UDP-05) from payload whose header was lost or came late (UDP-21).
  */
 static enum gds_verdict refuse_record(struct gds_acceptor *a, const uint8_t *data)
 {

@@ -4,12 +4,14 @@
 
 #include "core/host.h"
 
-/* if_nametoindex: scope names belong to the machine; the only thing that core/ asks of the system. */
+/* if_nametoindex: scope names belong to the machine; the only thing that core/ asks of the system.
+ */
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
-/* The longest run of at least two zero groups, for "::" (RFC 5952 section 4.2). \return its length. */
+/* The longest run of at least two zero groups, for "::" (RFC 5952 section 4.2). \return its length.
+ */
 static unsigned longest_zeros(const uint8_t *ip, unsigned *start)
 {
 	unsigned best = 1, run = 0;

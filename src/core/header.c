@@ -51,8 +51,13 @@ uint32_t gds_header_checksum(const uint8_t wire[static GDS_HEADER_SIZE])
 
 int gds_header_init(struct gds_header *out, const char *host, const char *port, uint8_t flags)
 {
-	size_t host_length = strlen(host), port_length = strlen(port);
+	size_t host_length, port_length;
 
+	if (!out || !host || !port) {
+		return GDS_E_INVALID;
+	}
+	host_length = strlen(host);
+	port_length = strlen(port);
 	if (host_length > GDS_HOST_MAX) {
 		return GDS_E_HOST_LENGTH;
 	}
@@ -67,6 +72,11 @@ int gds_header_init(struct gds_header *out, const char *host, const char *port, 
 	out->port_length = (uint8_t)port_length;
 	out->flags = flags;
 	return GDS_OK;
+}
+
+void gds_header_health(struct gds_header *out)
+{
+	(void)gds_header_init(out, "", "", GDS_FLAG_CLOSE_IMMEDIATELY);
 }
 
 int gds_header_encode(const struct gds_header *header, uint8_t wire[static GDS_HEADER_SIZE])
@@ -108,6 +118,23 @@ void gds_header_decode(struct gds_header *out, const uint8_t wire[static GDS_HEA
 	memcpy(out->port, const_field(wire, GDS_FIELD_PORT), port_bytes);
 	out->flags = *const_field(wire, GDS_FIELD_FLAGS);
 	out->checksum = wire_checksum(wire);
+}
+
+const char *gds_header_host(const struct gds_header *header, size_t *n)
+{
+	if (n) {
+		*n = header->host_length;
+	}
+	return header->host;
+}
+
+const char *gds_header_port(const struct gds_header *header, size_t *n)
+{
+	if (n) {
+		/* HDR-04: a decoded one may claim more than its field has. */
+		*n = header->port_length < GDS_PORT_MAX ? header->port_length : GDS_PORT_MAX;
+	}
+	return header->port;
 }
 
 bool gds_header_is_health(const struct gds_header *header)
@@ -296,7 +323,8 @@ static void add_hex_line(struct text *text, size_t offset, const uint8_t *bytes,
 	}
 }
 
-/* \return the bytes of a field that are worth a line: up to the last that is not NUL, one at least. */
+/* \return the bytes of a field that are worth a line: up to the last that is not NUL, one at least.
+ */
 static size_t significant(const uint8_t *bytes, size_t n)
 {
 	while (n > 1 && bytes[n - 1] == 0) {

@@ -54,7 +54,8 @@ int gds_record_parse_tls(struct gds_record *out, const uint8_t *data, size_t n)
 {
 	struct reader reader = {.at = data, .left = n};
 
-	/* What is wrong is told from the first byte that shows it: the peer may never send a fifth. */
+	/* What is wrong is told from the first byte that shows it: the peer may never send a fifth.
+	 */
 	if ((n > 0 && !is_type(data[0])) || (n > 1 && data[1] != 3)) {
 		return -1;
 	}
@@ -119,7 +120,8 @@ static const uint8_t *client_hello_body(struct reader *body)
 	size_t session_id, suites, compressions;
 
 	if (number(body, 1) != 0xfe) {
-		return NULL; /* client_version: DTLS of some kind; which one is for the handshake to say */
+		return NULL; /* client_version: DTLS of some kind; which one is for the handshake to
+				say */
 	}
 	(void)number(body, 1);
 	random = take(body, RANDOM_SIZE);
@@ -149,7 +151,8 @@ const uint8_t *gds_record_client_random(const uint8_t *data, size_t n)
 	(void)number(&reader, 2); /* message_seq: 0, or 1 after a HelloVerifyRequest */
 	offset = number(&reader, 3);
 	fragment = number(&reader, 3);
-	/* In one piece: without a cookie nothing may be kept in which to put pieces together (UDP-03). */
+	/* In one piece: without a cookie nothing may be kept in which to put pieces together
+	 * (UDP-03). */
 	if (reader.overrun || type != CLIENT_HELLO || offset != 0 || fragment != length ||
 		length != reader.left) {
 		return NULL;

@@ -26,9 +26,11 @@ struct gds_record {
 
 /** \return bytes of the whole record; 0 when more are needed; -1 when this is no TLS record. */
 int gds_record_parse_tls(struct gds_record *out, const uint8_t *data, size_t n);
-/** \return bytes of the record; -1 when this is no whole DTLS record (a datagram is never continued). */
+/** \return bytes of the record; -1 when this is no whole DTLS record (a datagram is never
+ * continued). */
 int gds_record_parse_dtls(struct gds_record *out, const uint8_t *data, size_t n);
-/** \return true when the datagram begins with an epoch-0 handshake record that holds a well-formed ClientHello (UDP-19). */
+/** \return true when the datagram begins with an epoch-0 handshake record that holds a well-formed
+ * ClientHello (UDP-19). */
 bool gds_record_is_client_hello(const uint8_t *data, size_t n);
 /** \return the 32 random bytes inside a ClientHello datagram, NULL when it is none. */
 const uint8_t *gds_record_client_random(const uint8_t *data, size_t n);

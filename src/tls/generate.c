@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Certificates as the GoDoxy agent makes them (CERT-01, CERT-02; docs/godoxy-facts.md section 8). */
+/* Certificates as the GoDoxy agent makes them (CERT-01, CERT-02; docs/godoxy-facts.md section 8).
+ */
 #include "tls/identity_private.h"
 
 #include <gdstream/env.h>
@@ -43,7 +44,8 @@ static int complain_gnutls(struct gds_complaint *complaint, int ret)
 		"the certificate cannot be made: %s", gnutls_strerror(ret));
 }
 
-/* Go's AddDate(1000, 0, 0): the same calendar date; 29 February becomes 1 March where there is none. */
+/* Go's AddDate(1000, 0, 0): the same calendar date; 29 February becomes 1 March where there is
+ * none. */
 static int64_t add_years(int64_t seconds, int years)
 {
 	time_t t = (time_t)seconds;
@@ -74,7 +76,8 @@ static int choose_dates(const struct gds_generate_options *options, int64_t *fro
 	return GDS_OK;
 }
 
-/* 128 random bits as a positive DER integer: a zero in front of a set top bit, no zero otherwise. */
+/* 128 random bits as a positive DER integer: a zero in front of a set top bit, no zero otherwise.
+ */
 static int set_serial(gnutls_x509_crt_t cert)
 {
 	uint8_t serial[1 + SERIAL_SIZE] = {0};
@@ -168,8 +171,9 @@ static void put_number(uint8_t out[static P256_SIZE], const gnutls_datum_t *numb
 }
 
 /**
- * SEC1 "EC PRIVATE KEY" as Go writes it (CERT-03; RFC 5915 section 3). GnuTLS 3.7 would write the private number
- * with 31 or 33 bytes where its top bits ask for it, and strict readers refuse such a file.
+ * SEC1 "EC PRIVATE KEY" as Go writes it (CERT-03; RFC 5915 section 3). GnuTLS 3.7 would write the
+ * private number with 31 or 33 bytes where its top bits ask for it, and strict readers refuse such
+ * a file.
  */
 static int export_sec1(gnutls_x509_privkey_t key, gnutls_datum_t *pem)
 {

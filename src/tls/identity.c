@@ -111,8 +111,8 @@ static int complain_missing(
 }
 
 /**
- * Copy what a part is meant to hold: all certificates, or the first key. The rest stays behind, so that a
- * file with both never carries its key into a place for certificates.
+ * Copy what a part is meant to hold: all certificates, or the first key. The rest stays behind, so
+ * that a file with both never carries its key into a place for certificates.
  */
 static int extract(
 	char **out, const struct gds_part *part, bool want_key, struct gds_complaint *complaint)

@@ -24,8 +24,9 @@ static const char *skip(const char *p, const char *end, const char *set)
 }
 
 /**
- * \return true when this line sets name. All forms that GoDoxy hands out: NAME=VALUE for a service's
- * environment file, NAME="VALUE" \ for its install script, NAME: "VALUE" and - NAME=VALUE for compose.
+ * \return true when this line sets name. All forms that GoDoxy hands out: NAME=VALUE for a
+ * service's environment file, NAME="VALUE" \ for its install script, NAME: "VALUE" and - NAME=VALUE
+ * for compose.
  */
 static bool line_sets(const char *p, const char *end, const char *name, struct value *out)
 {

@@ -43,7 +43,8 @@ static void user_name(uid_t uid, char *out, size_t size)
 	}
 }
 
-/* "Permission denied" alone sends people in circles: agents run as root, GoDoxy's zips are mode 0600. */
+/* "Permission denied" alone sends people in circles: agents run as root, GoDoxy's zips are mode
+ * 0600. */
 static int complain_open(struct gds_complaint *complaint, const char *path, int sys)
 {
 	struct stat st;

@@ -9,7 +9,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/** Bytes on the heap, followed by a NUL that size does not count. Wiped when freed: they may hold a key. */
+/** Bytes on the heap, followed by a NUL that size does not count. Wiped when freed: they may hold a
+ * key. */
 struct gds_bytes {
 	char *data;
 	size_t size; /* [bytes] */
@@ -33,7 +34,8 @@ void gds_bytes_free(struct gds_bytes *);
  */
 int gds_file_read(
 	struct gds_bytes *out, const char *path, size_t max, struct gds_complaint *complaint);
-/** Write with mode to a new file beside path, then move it there: never half a file, never a moment's wrong mode. */
+/** Write with mode to a new file beside path, then move it there: never half a file, never a
+ * moment's wrong mode. */
 int gds_file_write(const char *path, unsigned mode, const char *data, size_t n,
 	struct gds_complaint *complaint);
 

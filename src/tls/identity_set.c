@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A whole set of certificates in a directory: what gdcerts new and gdserver --ephemeral leave behind. */
+/* A whole set of certificates in a directory: what gdcerts new and gdserver --ephemeral leave
+ * behind. */
 #include "tls/identity_private.h"
 
 #include <errno.h>

@@ -114,7 +114,8 @@ static int complain_entry(struct archive *a, const char *name, const char *what)
 	return gds_complain(a->complaint, GDS_E_FORMAT, "%s in %s %s", name, a->path, what);
 }
 
-/* The directory may lie about the size: never inflate beyond the bound, but see the one byte more. */
+/* The directory may lie about the size: never inflate beyond the bound, but see the one byte more.
+ */
 static int inflate_entry(
 	struct archive *a, zip_file_t *file, const zip_stat_t *st, struct gds_bytes *out)
 {
@@ -202,7 +203,8 @@ static bool add_entries(zip_t *zip, const struct gds_identity *id)
 			return false;
 		}
 		zip_uint64_t at = (zip_uint64_t)index;
-		/* Stored, as GoDoxy writes it (docs/godoxy-facts.md section 8); 0600 for who unpacks it. */
+		/* Stored, as GoDoxy writes it (docs/godoxy-facts.md section 8); 0600 for who
+		 * unpacks it. */
 		if (zip_set_file_compression(zip, at, ZIP_CM_STORE, 0) < 0 ||
 			zip_file_set_external_attributes(zip, at, 0, ZIP_OPSYS_UNIX,
 				(zip_uint32_t)(S_IFREG | 0600) << 16) < 0) {

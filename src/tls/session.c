@@ -12,6 +12,11 @@
 /** GnuTLS's own limit; data may then have GDS_DATAGRAM_MAX bytes (UDP-09). */
 #define SESSION_MTU 16384
 
+/* RFC 6347 4.2.4.1 recommends a second, for a connection that is to last. Health checks have 5 s for all of a
+ * a handshake (API-08): GnuTLS stops to repeat a flight as soon as its answer begins, so a loss in the answer is
+ * made good by the timer of the other side alone. */
+#define RETRANSMIT (250 * GDS_MILLISECOND)
+
 static int set_priority(struct gds_session *s, const struct gds_profile *p)
 {
 	int ret = p->priority ? gnutls_priority_set_direct(s->tls, p->priority, NULL)
@@ -138,7 +143,7 @@ int gds_session_new(struct gds_session **out, const struct gds_profile *profile,
 	s->datagram = s->carrier.datagram;
 	s->optional_client_cert = profile->optional_client_cert && !s->datagram; /* TLS-12 */
 	s->deadline = profile->deadline;
-	s->retransmit = profile->retransmit ? profile->retransmit : GDS_SECOND;
+	s->retransmit = profile->retransmit ? profile->retransmit : RETRANSMIT;
 	s->timer = GDS_NEVER;
 	s->facts.started = gds_session_now(s);
 	int status = configure(s, profile);
@@ -159,6 +164,7 @@ void gds_session_free(struct gds_session *s)
 	gds_trust_unref(s->trust);
 	gds_free(env, s->queue.bytes);
 	gds_free(env, s->held);
+	gds_free(env, s->repeat.bytes);
 	gds_free(env, s);
 }
 
@@ -210,10 +216,15 @@ static void note_parameters(struct gds_session *s)
 	f->resumed = gnutls_session_is_resumed(s->tls) != 0;
 }
 
-static int finish(struct gds_session *s)
+void gds_session_note(struct gds_session *s)
 {
 	note_certificates(s);
 	note_parameters(s);
+}
+
+static int finish(struct gds_session *s)
+{
+	gds_session_note(s);
 	s->facts.finished = gds_session_now(s);
 	if (s->datagram && !s->facts.ems) {
 		/* GnuTLS cannot be told to require it; pion does (UDP-01). */
@@ -225,6 +236,9 @@ static int finish(struct gds_session *s)
 	}
 	s->facts.established = true;
 	s->timer = GDS_NEVER;
+	if (s->role == GDS_CLIENT) {
+		gds_session_repeat_forget(s); /* a server's last flight may still be lost */
+	}
 	if (s->datagram) {
 		gnutls_dtls_set_mtu(s->tls, SESSION_MTU);
 		if (s->held_length == 0) {
@@ -254,7 +268,10 @@ static int handshake_turn(struct gds_session *s, bool *done)
 {
 	s->blocked = false;
 	errno = 0;
+	s->keep = s->datagram;
+	gds_session_repeat_begin(s);
 	int ret = gnutls_handshake(s->tls);
+	s->keep = false;
 	*done = ret == 0;
 	if (s->datagram) {
 		/* A server that heard nothing yet had no hook called. */
@@ -293,6 +310,7 @@ int gds_session_handshake(struct gds_session *s)
 			return finish(s);
 		}
 		if (status == GDS_AGAIN) {
+			gds_session_repeat(s);
 			status = gds_session_settle(s);
 			arm_timer(s);
 			return status == GDS_OK || status == GDS_AGAIN

@@ -91,6 +91,12 @@ static ssize_t session_read(struct gds_carrier *c, void *buffer, size_t size)
 		s->more = true;
 		result = GDS_AGAIN;
 	}
+	if (result != GDS_AGAIN) {
+		gds_session_repeat_forget(s);
+	}
+	if (s->datagram) {
+		gds_session_repeat(s);
+	}
 	if (s->pushed || gds_session_queued(s)) {
 		(void)gds_session_settle(s); /* a KeyUpdate answered, a Finished repeated */
 	}
@@ -116,7 +122,12 @@ static ssize_t write_datagram(struct gds_session *s, const void *data, size_t n)
 		return GDS_E_LIMIT;
 	}
 	s->too_long = false;
+	/* What follows the first one says that it need not be repeated, or that it is too late. */
+	gds_session_repeat_forget(s);
+	s->keep = s->role == GDS_CLIENT && !s->wrote;
+	s->wrote = true;
 	ssize_t ret = gnutls_record_send(s->tls, data, n);
+	s->keep = false;
 	if (ret < 0) {
 		return gds_session_break(s, (int)ret);
 	}
@@ -170,8 +181,13 @@ static int session_shut(struct gds_carrier *c)
 	}
 	if (!s->facts.close_out) {
 		s->facts.close_out = true;
+		gds_session_repeat_forget(s);
+		/* Nobody asks for a last word that was lost: over UDP it goes out twice, unless it
+		 * only answers the peer's. */
+		s->twice = s->datagram && !s->facts.close_in;
 		(void)gnutls_bye(s->tls, GNUTLS_SHUT_WR); /* into the queue: it cannot block */
 	}
+	s->twice = false;
 	return gds_session_settle(s);
 }
 
@@ -201,9 +217,12 @@ static void session_interest(struct gds_carrier *c, struct gds_interest *out)
 	if (s->facts.established) {
 		/* Not before: a ChangeCipherSpec that came too early counts as pending too. */
 		out->ready = out->ready || gnutls_record_check_pending(s->tls) > 0;
-		return;
 	}
-	gds_time next = s->timer < s->deadline ? s->timer : s->deadline;
+	gds_time next = gds_session_repeat_due(s);
+	if (!s->facts.established) {
+		next = s->timer < next ? s->timer : next;
+		next = s->deadline < next ? s->deadline : next;
+	}
 	out->deadline = next < out->deadline ? next : out->deadline;
 }
 

@@ -29,11 +29,24 @@ static void hear_alert(struct gds_session *s, const uint8_t *record, size_t n)
 		.code = GDS_E_ALERT, .alert = alert + 1, .origin = GDS_PEER, .statement = "UDP-14"};
 }
 
+/* The peer's next flight begins: it has all of ours. */
+static void hear_message(struct gds_session *s, const uint8_t *message)
+{
+	unsigned number = ((unsigned)message[4] << 8 | message[5]) + 1;
+	if (number > s->heard_message) {
+		s->heard_message = number;
+		gds_session_repeat_forget(s);
+	}
+}
+
 static bool admit_record(
 	struct gds_session *s, const struct gds_record *r, const uint8_t *whole, size_t n)
 {
 	switch (r->type) {
 	case GDS_CONTENT_HANDSHAKE:
+		if (r->epoch == 0 && r->length >= MESSAGE_HEADER) {
+			hear_message(s, r->fragment);
+		}
 		if (s->role == GDS_CLIENT && r->epoch == 0 && r->length >= MESSAGE_HEADER &&
 			r->fragment[0] == HELLO_VERIFY_REQUEST) {
 			s->facts.hello_verify = true;

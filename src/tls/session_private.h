@@ -23,6 +23,15 @@ struct gds_queue {
 	size_t start, end, size;
 };
 
+/** Datagrams that are sent again, as they are, for as long as nothing answers them. */
+struct gds_repeat {
+	bool fresh;	/* the next one that goes out begins a flight */
+	uint8_t *bytes; /* each led by its length in two */
+	size_t n, room;
+	unsigned count;
+	gds_time at; /* mono */
+};
+
 struct gds_session {
 	struct gds_carrier carrier; /* first: the session is this carrier */
 	gnutls_session_t tls;
@@ -48,6 +57,11 @@ struct gds_session {
 	struct gds_queue queue;
 	uint8_t *held; /* one datagram pulled early, for GnuTLS's pull_timeout */
 	size_t held_length;
+	struct gds_repeat repeat;
+	bool wrote;		/* UDP: a record of data */
+	bool keep;		/* UDP: what goes out now is kept for repetition */
+	unsigned heard_message; /* UDP: the highest message_seq that came in the clear, + 1 */
+	bool twice;		/* UDP: what goes out now is sent two times over */
 	/* UDP: the highest handshake message and fragment sent in the clear, + 1; and the last
 	 * that was a repetition, 0 = none under way */
 	uint64_t sent_message, repeated_message;
@@ -67,6 +81,20 @@ int gds_session_drain(struct gds_session *);
 int gds_session_settle(struct gds_session *);
 bool gds_session_queued(const struct gds_session *);
 
+/** Write a datagram below: lost when it is not taken now. */
+void gds_session_push(struct gds_session *, const uint8_t *data, size_t n);
+
+/* session_repeat.c */
+/** What goes out from now on replaces what was kept. */
+void gds_session_repeat_begin(struct gds_session *);
+void gds_session_repeat_keep(struct gds_session *, const uint8_t *data, size_t n);
+/** It was answered, or is of no use any more. */
+void gds_session_repeat_forget(struct gds_session *);
+/** \return when gds_session_repeat has something to do; GDS_NEVER. */
+gds_time gds_session_repeat_due(const struct gds_session *);
+/** Send it again when it is due. */
+void gds_session_repeat(struct gds_session *);
+
 /* session_filter.c: datagrams before and after GnuTLS. */
 /** Keep what a handshake may see of a datagram, in place. \return bytes left, 0 = none. */
 size_t gds_session_admit(struct gds_session *, uint8_t *data, size_t n);
@@ -75,6 +103,9 @@ void gds_session_sent(struct gds_session *, const uint8_t *data, size_t n);
 
 /* session_verify.c */
 int gds_session_verify(gnutls_session_t);
+/** The same, for a session that GnuTLS does not know by its pointer; without a trust the
+ * certificate is only read. */
+int gds_session_judge(struct gds_session *);
 
 /* session_failure.c: from GnuTLS's codes to errors and alerts. */
 /** The handshake failed with a GnuTLS code: fill why, send our alert. \return the code of why. */
@@ -89,6 +120,8 @@ int gds_session_fail(struct gds_session *, const struct gds_error *why, int aler
 /* session_carrier.c */
 extern const struct gds_carrier_ops gds_session_ops;
 /* session.c */
+/** Certificates and parameters into the facts: the handshake is over. */
+void gds_session_note(struct gds_session *);
 void gds_session_free(struct gds_session *);
 
 #endif

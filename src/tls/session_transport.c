@@ -192,13 +192,24 @@ static ssize_t push_failed(struct gds_session *s, int code)
 	return -1;
 }
 
+void gds_session_push(struct gds_session *s, const uint8_t *data, size_t n)
+{
+	(void)write_below(s, data, n);
+}
+
 static ssize_t push_datagram(gnutls_transport_ptr_t ptr, const void *data, size_t n)
 {
 	struct gds_session *s = ptr;
 	if (!s->facts.established) {
 		gds_session_sent(s, data, n);
 	}
+	if (s->keep) {
+		gds_session_repeat_keep(s, data, n);
+	}
 	if (!gds_session_queued(s) && write_below(s, data, n) != GDS_AGAIN) {
+		if (s->twice) {
+			gds_session_push(s, data, n);
+		}
 		return (ssize_t)n;
 	}
 	int status = queue_put(s, data, n);

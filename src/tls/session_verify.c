@@ -35,7 +35,7 @@ static int judge_peer(struct gds_session *s, const gnutls_datum_t *raw, unsigned
 		}
 	}
 	ret = read_peer(s, chain[0]);
-	if (ret < 0) {
+	if (ret < 0 || !s->trust) {
 		goto out;
 	}
 	const struct gds_env *env = s->carrier.env;
@@ -52,10 +52,14 @@ out:
 
 int gds_session_verify(gnutls_session_t tls)
 {
-	struct gds_session *s = gnutls_session_get_ptr(tls);
+	return gds_session_judge(gnutls_session_get_ptr(tls));
+}
+
+int gds_session_judge(struct gds_session *s)
+{
 	gds_time start = gds_session_now(s);
 	unsigned n = 0;
-	const gnutls_datum_t *raw = gnutls_certificate_get_peers(tls, &n);
+	const gnutls_datum_t *raw = gnutls_certificate_get_peers(s->tls, &n);
 	int ret = 0;
 	if (raw && n > 0) {
 		ret = judge_peer(s, raw, n);

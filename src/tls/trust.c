@@ -161,6 +161,11 @@ void gds_trust_unref(struct gds_trust *t)
 	free(t);
 }
 
+enum gds_role gds_trust_role(const struct gds_trust *t)
+{
+	return t->role;
+}
+
 const struct gds_certificate *gds_trust_own(const struct gds_trust *t)
 {
 	return &t->own;

@@ -56,11 +56,11 @@ static const char *own_flaw(unsigned flaws)
 static const char *expired(const struct gds_verdict_input *in)
 {
 	unsigned flaws = in->own_flaws;
-	if (flaws & GDS_VERIFY_NOT_YET) {
-		return "client-cert-not-yet-valid";
-	}
 	if ((flaws & GDS_VERIFY_EXPIRED) || !has_certificate(in)) {
 		return "client-cert-expired";
+	}
+	if (flaws & GDS_VERIFY_NOT_YET) {
+		return "client-cert-not-yet-valid";
 	}
 	return "clocks-apart"; /* by our clock it is in date */
 }
@@ -130,7 +130,8 @@ static const char *by_alert(const struct gds_verdict_input *in, int alert)
 	case ALERT_NO_APPLICATION_PROTOCOL:
 		return "alpn-refused";
 	default:
-		return "alert-other";
+		/* Go answers a certificate that it cannot parse with "decode error". */
+		return facts->certificate_sent && in->own_flaws ? rejected(in) : "alert-other";
 	}
 }
 
@@ -199,7 +200,7 @@ static bool not_dtls(const struct gds_verdict_input *in)
 	struct gds_record record;
 	return in->transport == GDS_UDP && !facts->established && facts->first_length >= 3 &&
 	       /* The first datagram may be longer than what was kept of it: only its head is
-	        * judged. */
+		* judged. */
 	       gds_record_parse_dtls(&record, facts->first, facts->first_length) < 0 &&
 	       (facts->first[0] < GDS_CONTENT_CCS || facts->first[0] > GDS_CONTENT_DATA ||
 		       facts->first[1] != 0xfe);
@@ -244,6 +245,17 @@ static const char *cut(const struct gds_verdict_input *in)
 	return heard_nothing(in) ? "closed-by-peer" : "handshake-failed";
 }
 
+/* GnuTLS does not sign with a key whose certificate rules that out (RFC 8446 section 4.4.2.2), nor
+ * believes a peer that does; Go does not look. */
+static const char *by_key_usage(const struct gds_verdict_input *in)
+{
+	if (has_certificate(in) && !in->own->digital_signature) {
+		return "client-cert-rejected";
+	}
+	return why_of(in)->lib == GNUTLS_E_KEY_USAGE_VIOLATION ? "server-cert-other"
+							       : "handshake-failed";
+}
+
 static const char *by_library(const struct gds_verdict_input *in)
 {
 	if (not_dtls(in)) {
@@ -256,6 +268,11 @@ static const char *by_library(const struct gds_verdict_input *in)
 	case GNUTLS_E_NO_CIPHER_SUITES:
 	case GNUTLS_E_NO_COMMON_KEY_SHARE:
 		return no_suite(in);
+	case GNUTLS_E_PK_SIG_VERIFY_FAILED: /* its key is not that of its certificate */
+		return "server-cert-other";
+	case GNUTLS_E_KEY_USAGE_VIOLATION:
+	case GNUTLS_E_INSUFFICIENT_CREDENTIALS:
+		return by_key_usage(in);
 	default:
 		return in->report->facts.established ? "alert-other" : "handshake-failed";
 	}

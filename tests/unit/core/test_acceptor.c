@@ -122,7 +122,8 @@ static void test_cut(void **state)
 	}
 }
 
-/* UDP-05, UDP-21: a record longer than what the header lacks is refused; its first bytes tell why. */
+/* UDP-05, UDP-21: a record longer than what the header lacks is refused; its first bytes tell why.
+ */
 static void test_records(void **state)
 {
 	static const struct {

@@ -62,7 +62,8 @@ static void test_format_against_inet_ntop(void **state)
 		for (unsigned i = 0; i < 8; i++) {
 			int bits = rand_r(&seed);
 
-			/* The first is never 0: inet_ntop writes "::1.2.3.4" where RFC 5952 allows both. */
+			/* The first is never 0: inet_ntop writes "::1.2.3.4" where RFC 5952 allows
+			 * both. */
 			address.ip[2 * i] = i == 0 || bits & 0x10000 ? (uint8_t)(bits | 1) : 0;
 			address.ip[2 * i + 1] = bits & 0x20000 ? (uint8_t)(bits >> 8) : 0;
 		}

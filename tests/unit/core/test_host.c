@@ -8,7 +8,8 @@
 
 enum kind { NAME, NUMBER, FOUR, SIX };
 
-/* What Go's netip.ParseAddr takes is an address; what getaddrinfo would take beyond that, a NUMBER. */
+/* What Go's netip.ParseAddr takes is an address; what getaddrinfo would take beyond that, a NUMBER.
+ */
 static const struct {
 	const char *text;
 	enum kind kind;
@@ -105,7 +106,8 @@ static void test_kinds(void **state)
 	}
 }
 
-/* The library's inet_pton as the judge: same verdict, same bytes; it takes no leading zeros either. */
+/* The library's inet_pton as the judge: same verdict, same bytes; it takes no leading zeros either.
+ */
 static void test_against_inet_pton(void **state)
 {
 	(void)state;

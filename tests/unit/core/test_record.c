@@ -106,7 +106,8 @@ static void test_every_shorter_hello(void **state)
 
 		for (size_t n = 25; n < whole; n++) {
 			uint8_t *cut = exact(wire, n);
-			/* Without its extensions a hello is whole too: after the compression methods. */
+			/* Without its extensions a hello is whole too: after the compression
+			 * methods. */
 			size_t bare = 27 + 32;
 
 			bare += 1U + wire[bare];
@@ -123,7 +124,8 @@ static void test_every_shorter_hello(void **state)
 	}
 }
 
-/* Each byte of each hello set to each of a few values: whatever comes out, nothing is read beyond. */
+/* Each byte of each hello set to each of a few values: whatever comes out, nothing is read beyond.
+ */
 static void test_mutations(void **state)
 {
 	static const uint8_t values[] = {0x00, 0x01, 0x7f, 0x80, 0xfe, 0xff};

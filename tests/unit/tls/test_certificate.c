@@ -174,7 +174,8 @@ static void test_judge_leaves(void **state)
 		struct gds_identity *leaf = odd_leaf(ca, rows[i].made_for, &rows[i].leaf);
 		unsigned flags = gds_certificate_judge(leaf->cert, ca->ca, rows[i].role, NOW);
 
-		/* Without a SAN the name is wrong too, or not: the CN decides. Not what is tested. */
+		/* Without a SAN the name is wrong too, or not: the CN decides. Not what is tested.
+		 */
 		if (rows[i].flags & GDS_VERIFY_NO_SAN) {
 			flags &= ~(unsigned)GDS_VERIFY_NAME;
 		}
@@ -229,7 +230,8 @@ static void test_key_types(void **state)
 		assert_int_equal(gds_certificate_read(&c, leaf->cert), GDS_OK);
 		assert_string_equal(c.key, rows[i].type);
 		assert_int_equal(c.rsa, rows[i].rsa);
-		/* GnuTLS 3.7 itself writes Ed25519 keys with the label "UNKNOWN": not to be read again. */
+		/* GnuTLS 3.7 itself writes Ed25519 keys with the label "UNKNOWN": not to be read
+		 * again. */
 		if (rows[i].key != ODD_ED25519) {
 			assert_int_equal(gds_key_read(type, leaf->key), GDS_OK);
 			assert_string_equal(type, rows[i].type);

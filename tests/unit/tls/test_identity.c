@@ -218,7 +218,8 @@ static void test_bad_files(void **state)
 	}
 }
 
-/* A file with certificate and key in it is fine for both, and the key stays out of the certificate. */
+/* A file with certificate and key in it is fine for both, and the key stays out of the certificate.
+ */
 static void test_combined_file(void **state)
 {
 	char both[4096];
@@ -288,7 +289,8 @@ static unsigned mode_of(const char *path)
 	return st.st_mode & 07777;
 }
 
-/* The umask neither opens nor closes what is written, and a file that was open to all does not stay so. */
+/* The umask neither opens nor closes what is written, and a file that was open to all does not stay
+ * so. */
 static void test_modes(void **state)
 {
 	static const mode_t masks[] = {0, 022, 0777};
@@ -342,7 +344,8 @@ static void test_generated_dates(void **state)
 	static const struct {
 		int64_t from, to, want_from, want_to; /* 0, 0: refused */
 	} rows[] = {
-		/* 2028-02-29 to 3028-02-29; 2000-02-29 to 3000-03-01; from Go's AddDate(1000, 0, 0). */
+		/* 2028-02-29 to 3028-02-29; 2000-02-29 to 3000-03-01; from Go's AddDate(1000, 0,
+		   0). */
 		{INT64_C(1835395200), 0, INT64_C(1835395200), INT64_C(33392304000)},
 		{INT64_C(951782400), 0, INT64_C(951782400), INT64_C(32508777600)},
 		{1, 2, 1, 2},
@@ -380,8 +383,9 @@ static void test_generated_dates(void **state)
 }
 
 /*
- * Whatever the top bits of the private number are, the file begins alike: SEQUENCE of 119 bytes, version 1,
- * OCTET STRING of 32 (RFC 5915 section 3). GnuTLS alone gets that wrong for half of all keys.
+ * Whatever the top bits of the private number are, the file begins alike: SEQUENCE of 119 bytes,
+ * version 1, OCTET STRING of 32 (RFC 5915 section 3). GnuTLS alone gets that wrong for half of all
+ * keys.
  */
 static void test_keys_have_one_length(void **state)
 {
@@ -470,7 +474,8 @@ static void test_kinds(void **state)
 	assert_int_equal(gds_identity_kind(&kind, path_of("none"), &lab.complaint), GDS_E_FILE);
 }
 
-/* GnuTLS can be made to run out of memory at every single step: a status each time, no leak, no half result. */
+/* GnuTLS can be made to run out of memory at every single step: a status each time, no leak, no
+ * half result. */
 static long allocations_left;
 
 static void *failing_malloc(size_t n)

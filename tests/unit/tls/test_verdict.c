@@ -25,7 +25,7 @@ struct verdict_case {
 	const char *first;
 	int lib;
 	int other_alert; /* what TCP was told; 0 none */
-	bool other_rsa, no_own;
+	bool other_rsa, no_own, cannot_sign;
 	const char *evidence; /* a part of it */
 };
 
@@ -117,12 +117,32 @@ static const struct verdict_case cases[] = {
 	{"clocks-apart", UDP_, ALERT(42), .other_alert = 45, .sent = true},
 	{"client-cert-rejected", UDP_, ALERT(42), .sent = true},
 	{"client-cert-rejected", UDP_, ALERT(41), .sent = true},
+	/* Both dates wrong: the same answer over TCP as over UDP. */
+	{"client-cert-expired", TCP_, ALERT(45), .sent = true,
+		.own_flaws = GDS_VERIFY_EXPIRED | GDS_VERIFY_NOT_YET},
+	{"client-cert-expired", UDP_, ALERT(42), .sent = true,
+		.own_flaws = GDS_VERIFY_EXPIRED | GDS_VERIFY_NOT_YET},
+	/* Go's word for a certificate it cannot parse */
+	{"client-cert-rejected", TCP_, ALERT(50), .own_flaws = GDS_VERIFY_OTHER, .sent = true},
+	{"alert-other", TCP_, ALERT(50), .sent = true},
 	{"alert-other", TCP_, ALERT(80)},
 	{"alert-other", TCP_, ALERT(50)},
 	{"alpn-missing", TCP_, AT(ALPN), CODE(ALPN), .established = true, .evidence = "none"},
 	{"dtls-no-ems", UDP_, AT(HANDSHAKE), CODE(EMS)},
 	{"handshake-failed", TCP_, AT(HANDSHAKE), CODE(TLS), .lib = GNUTLS_E_DECRYPTION_FAILED,
 		.first = "\x16\3\3", .evidence = "GnuTLS: "},
+	{"server-cert-other", TCP_, AT(HANDSHAKE), CODE(TLS), .lib = GNUTLS_E_PK_SIG_VERIFY_FAILED,
+		.first = "\x16\3\3", .evidence = "GnuTLS: "},
+	{"server-cert-other", UDP_, AT(HANDSHAKE), CODE(TLS), .lib = GNUTLS_E_PK_SIG_VERIFY_FAILED,
+		.first = "\x16\xfe\xfd"},
+	{"server-cert-other", TCP_, AT(HANDSHAKE), CODE(TLS), .lib = GNUTLS_E_KEY_USAGE_VIOLATION,
+		.first = "\x16\3\3"},
+	{"client-cert-rejected", TCP_, AT(HANDSHAKE), CODE(TLS),
+		.lib = GNUTLS_E_KEY_USAGE_VIOLATION, .first = "\x16\3\3", .cannot_sign = true},
+	{"client-cert-rejected", TCP_, AT(HANDSHAKE), CODE(TLS),
+		.lib = GNUTLS_E_INSUFFICIENT_CREDENTIALS, .first = "\x16\3\3", .cannot_sign = true},
+	{"handshake-failed", TCP_, AT(HANDSHAKE), CODE(TLS),
+		.lib = GNUTLS_E_INSUFFICIENT_CREDENTIALS, .first = "\x16\3\3"},
 	{"no-close-notify", TCP_, AT(CLOSE), CODE(TRUNCATED), .established = true,
 		.first = "\x16\3\3"},
 	{"closed-by-reset", TCP_, AT(CLOSE), CODE(RESET), .established = true, .first = "\x16\3\3"},
@@ -172,9 +192,10 @@ static void fill(const struct verdict_case *c, struct gds_report *report)
 static void test_causes(void **state)
 {
 	(void)state;
-	static const struct gds_certificate own = {.present = true};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		const struct verdict_case *c = &cases[i];
+		const struct gds_certificate own = {
+			.present = true, .digital_signature = !c->cannot_sign};
 		struct gds_report report, other = {.finished = true};
 		char text[200];
 		fill(c, &report);
