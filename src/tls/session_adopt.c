@@ -52,7 +52,8 @@ int gds_session_adopt(
 	if (!s) {
 		return GDS_E_NOMEM;
 	}
-	s->carrier = (struct gds_carrier){.ops = &gds_session_ops, .below = below, .env = below->env};
+	s->carrier =
+		(struct gds_carrier){.ops = &gds_session_ops, .below = below, .env = below->env};
 	s->tls = tls;
 	s->trust = trust ? gds_trust_ref(trust) : NULL;
 	s->role = trust ? trust->role : GDS_SERVER;

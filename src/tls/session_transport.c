@@ -303,6 +303,9 @@ static size_t next_datagram(struct gds_session *s, uint8_t *buffer, size_t size)
 				note_below(s, (int)r);
 				return 0;
 			}
+			if (r != GDS_E_REFUSED && r != GDS_E_UNREACHABLE && r != GDS_E_LIMIT) {
+				return 0; /* not the network's: it may come again at once */
+			}
 			continue;
 		}
 		note_first(s, buffer, (size_t)r);
