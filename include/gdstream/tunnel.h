@@ -30,6 +30,7 @@ struct gds_tunnel_options {
 	size_t early_length; /* [bytes], at most 64 KiB */
 	bool early_end;	     /* a has already ended in order: its end follows the early bytes */
 	bool silent;	     /* end a without close_notify: a fault */
+	bool whole;	     /* the end of b is the end of both ways, as in HTTP (MUX-05) */
 	const struct gds_env *env;
 };
 

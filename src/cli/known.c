@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #define LEAF_LIFE 3600 /* [s] */
-/* CERT-06: agent and probe are on the same host here, but its clock may have been stepped. [s] */
-#define LEAF_BACKDATE 300
+/* CERT-06: a clock that is behind by less than an hour, or was set back, does no harm. */
+#define LEAF_BACKDATE 3600 /* [s] */
 
 int gds_identity_options_check(
 	const struct gds_identity_options *options, struct gds_complaint *complaint)

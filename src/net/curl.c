@@ -345,6 +345,9 @@ static int prepare(struct gds_fetch *fetch, const char *name)
 	curl_easy_setopt(fetch->easy, CURLOPT_HTTPHEADER, fetch->headers);
 	curl_easy_setopt(fetch->easy, CURLOPT_USERAGENT, PACKAGE_NAME "/" PACKAGE_VERSION);
 	curl_easy_setopt(fetch->easy, CURLOPT_NOSIGNAL, 1L);
+	/* It closes its end when the answer is there, so that the session says close_notify
+	 * (TLS-09). */
+	curl_easy_setopt(fetch->easy, CURLOPT_FORBID_REUSE, 1L);
 	curl_easy_setopt(fetch->easy, CURLOPT_WRITEFUNCTION, curl_body);
 	curl_easy_setopt(fetch->easy, CURLOPT_WRITEDATA, fetch);
 	return curl_multi_add_handle(fetch->multi, fetch->easy) == CURLM_OK ? GDS_OK : GDS_E_NOMEM;

@@ -87,6 +87,14 @@ static struct MHD_Response *response(const char *body, const char *type)
 	return r;
 }
 
+/* The path is a C string: one with a NUL in it stays as it was sent, and is no path of ours. */
+static size_t unescape(void *ctx, struct MHD_Connection *connection, char *text)
+{
+	(void)ctx;
+	(void)connection;
+	return strstr(text, "%00") ? strlen(text) : MHD_http_unescape(text);
+}
+
 struct gds_http *gds_http_new(
 	struct gds_loop *loop, const char *info, size_t limit, const struct gds_env *env)
 {
@@ -100,7 +108,8 @@ struct gds_http *gds_http_new(
 	h->daemon = MHD_start_daemon(MHD_USE_NO_LISTEN_SOCKET | MHD_USE_EPOLL, 0, NULL, NULL,
 		respond, h, MHD_OPTION_CONNECTION_LIMIT,
 		(unsigned)(limit < UINT_MAX ? limit : UINT_MAX), MHD_OPTION_CONNECTION_TIMEOUT,
-		FIRST_REQUEST, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY, MHD_OPTION_END);
+		FIRST_REQUEST, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY,
+		MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_END);
 	const union MHD_DaemonInfo *fd =
 		h->daemon ? MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
 	if (fd) {

@@ -165,6 +165,7 @@ void gds_serve_tunnel(struct serve *s, struct gds_carrier *destination, gds_time
 		.early_length = gds_backlog_length(&s->early),
 		.early_end = s->early_end,
 		.silent = silent,
+		.whole = s->report.kind == GDS_SERVED_HTTP,
 		.env = s->o.env,
 	};
 	s->tunnel = gds_tunnel_new(s->top, destination, &o);

@@ -37,6 +37,7 @@ struct tunnel {
 	gds_time probe;	   /* mono: when to look again at a side that is not read */
 	gds_time deadline; /* mono: of a tunnel with a broken way */
 	bool silent;
+	bool whole;
 	struct gds_scratch *scratch;
 	const struct gds_env *env;
 	struct gds_tunnel_report report;
@@ -342,7 +343,8 @@ static void step_open(struct tunnel *t, gds_time now)
 	if (t->state != OPEN) {
 		return;
 	}
-	bool both = t->way[A].shut && t->way[B].shut && !t->way[A].blocked && !t->way[B].blocked;
+	bool both = (t->way[A].shut || t->whole) && t->way[B].shut && !t->way[A].blocked &&
+		    !t->way[B].blocked;
 	if (both || now >= t->deadline) {
 		end(t, how_to_leave(t), now);
 	} else if (t->idle > 0 && now >= gds_later(t->last, t->idle)) {
@@ -468,6 +470,7 @@ struct gds_machine *gds_tunnel_new(
 		.last = now,
 		.deadline = GDS_NEVER,
 		.silent = o->silent,
+		.whole = o->whole,
 		.scratch = o->scratch,
 		.env = o->env,
 	};

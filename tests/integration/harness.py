@@ -81,6 +81,16 @@ def count_fds(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
+def open_files(pid):
+    """What the descriptors of a process are, as /proc has it: "socket:[4711]"."""
+    found = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        # It may be closed by now.
+        with contextlib.suppress(FileNotFoundError):
+            found.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+    return found
+
+
 def _status(pid, field):
     for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith(field + ":"):

@@ -74,7 +74,7 @@ def test_renews_all_but_the_ca(folder):
 
 
 def test_old_and_new_understand_each_other(folder, start_server):
-    """HC-05: one side after the other can be given its new certificates."""
+    """One side after the other can be given its new certificates."""
     old = Certs(shutil.copytree(folder, folder.parent / "old"))
     assert gdcerts("renew", folder).rc == 0
     new = Certs(folder)

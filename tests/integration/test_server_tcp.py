@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import socket
+import sys
 import threading
 import time
 
@@ -339,7 +340,7 @@ def test_tcp_02_payload_behind_the_header(connect, echo, version, first):
 
 
 @pytest.mark.timeout(60)
-def test_tcp_03_and_04_limits_of_10_s(connect):
+def test_tcp_03_and_04_limits_of_10_s(connect, silent):
     """TCP-03: absolute, not per read. TCP-04: a destination that never answers. All wait side by side."""
 
     def header_never_complete(sent, dribble):
@@ -352,16 +353,11 @@ def test_tcp_03_and_04_limits_of_10_s(connect):
         return time.monotonic() - session.handshake_done
 
     def silent_destination():
-        # A listener whose queue is full drops each SYN: the dial hangs.
-        with harness.Destination(backlog=0) as full, socket.socket() as one, socket.socket() as two:
-            for each in (one, two):
-                each.setblocking(False)
-                each.connect_ex(full.address)
-            session = connect()
-            session.write(header.destination(full.address))
-            session.limit = 20
-            expect_clean_close(session)
-            return time.monotonic() - session.handshake_done
+        session = connect()
+        session.write(header.destination(silent))
+        session.limit = 20
+        expect_clean_close(session)
+        return time.monotonic() - session.handshake_done
 
     sessions = [lambda: header_never_complete(0, False), lambda: header_never_complete(100, False),
                 lambda: header_never_complete(1, True), silent_destination]
@@ -375,6 +371,59 @@ def test_tcp_04_refused_and_unresolvable(connect, version):
         session = connect(version)
         session.write(header.destination(address))
         expect_clean_close(session)
+
+
+def half_open(server, address):
+    """How many of the server's own sockets wait for an answer from there (SYN_SENT)."""
+    there = "%08X:%04X" % (int.from_bytes(socket.inet_aton(address[0]), sys.byteorder), address[1])
+    with open(f"/proc/{server.pid}/net/tcp", encoding="ascii") as table:
+        rows = [line.split() for line in table]
+    waiting = {f"socket:[{row[9]}]" for row in rows[1:] if row[2] == there and row[3] == "02"}
+    return len(waiting & set(harness.open_files(server.pid)))
+
+
+def gone_by_close_notify(session):
+    session.shut()
+    session.close()
+
+
+@pytest.fixture
+def silent():
+    """An address that never answers: a listener whose queue is full drops each SYN."""
+    with harness.Destination(backlog=0) as full, socket.socket() as one, socket.socket() as two:
+        for each in (one, two):
+            each.setblocking(False)
+            each.connect_ex(full.address)
+        yield full.address
+
+
+@BOTH
+@pytest.mark.parametrize("payload", [b"", b"first words"], ids=["header", "header and payload"])
+@pytest.mark.parametrize("leave", [gone_by_close_notify, TlsClient.close, TlsClient.reset],
+                         ids=["close_notify", "fin", "rst"])
+def test_tcp_10_client_gone_during_the_dial(server, connect, silent, version, payload, leave):
+    """TCP-10: the socket that was to reach the destination is closed at once, not after the dial's 10 s."""
+    session = connect(version)
+    session.write(header.destination(silent) + payload)
+    harness.wait_for(lambda: half_open(server, silent) == 1, what="the dial")
+    if payload and leave is gone_by_close_notify:
+        # TCP-07: it has only closed its direction, and may wait for the answer. So it goes later, with a reset.
+        session.shut()
+        session.reset()
+    else:
+        leave(session)
+    harness.wait_for(lambda: half_open(server, silent) == 0, limit=2.0, what="the end of the dial")
+
+
+@BOTH
+def test_tcp_10_client_that_waits_keeps_the_dial(server, connect, silent, version):
+    """TCP-10, TCP-07: a half-close behind payload is not a client gone."""
+    session = connect(version)
+    session.write(header.destination(silent) + b"all there is")
+    session.shut()
+    harness.wait_for(lambda: half_open(server, silent) == 1, what="the dial")
+    assert session.silent(1.0)
+    assert half_open(server, silent) == 1
 
 
 @BOTH
@@ -495,7 +544,7 @@ def test_tcp_09_reset_of_the_destination(tunnel, version):
     end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     end.close()
     try:
-        session.read()
+        assert session.read() == b"", "a byte that nobody sent"
         session.expect_fin()
     except (Reset, Truncated, Alert):
         pass
@@ -524,4 +573,6 @@ def test_tcp_12_slow_reader(server, tunnel, connect, echo):
     got = 0
     end.settimeout(2.0)
     while got < sent:
-        got += len(end.recv(1 << 20))
+        piece = end.recv(1 << 20)
+        assert piece, f"FIN after {got} of {sent} bytes"
+        got += len(piece)
