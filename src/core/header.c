@@ -144,48 +144,52 @@ bool gds_header_is_health(const struct gds_header *header)
 }
 
 /* HDR-12: decimal digits only, 1..65535; leading zeros do no harm. */
-static bool port_is_good(const struct gds_header *header)
+static bool port_is_good(const char *port, size_t n)
 {
 	unsigned value = 0;
 
-	for (size_t i = 0; i < header->port_length; i++) {
-		if (header->port[i] < '0' || header->port[i] > '9') {
+	for (size_t i = 0; i < n; i++) {
+		if (port[i] < '0' || port[i] > '9') {
 			return false;
 		}
-		value = value * 10 + (unsigned)(header->port[i] - '0');
+		value = value * 10 + (unsigned)(port[i] - '0');
 	}
 	return value >= 1 && value <= 65535;
 }
 
 /* HDR-10 to HDR-14, in this order: where to dial must be plain before anything is looked up. */
-static int check_destination(const struct gds_header *header, const char **statement)
+static int check_destination(const uint8_t *wire, size_t port_length, const char **statement)
 {
-	if (header->host_length == 0) {
+	const char *host = (const char *)const_field(wire, GDS_FIELD_HOST);
+	size_t n = *const_field(wire, GDS_FIELD_HOST_LENGTH);
+
+	if (n == 0) {
 		*statement = "HDR-10";
 		return GDS_E_HOST_EMPTY;
 	}
-	if (memchr(header->host, 0, header->host_length)) {
+	if (memchr(host, 0, n)) {
 		*statement = "HDR-11";
 		return GDS_E_HOST_NUL;
 	}
-	if (header->host[0] == '[' || header->host[header->host_length - 1] == ']') {
+	if (host[0] == '[' || host[n - 1] == ']') {
 		*statement = "HDR-13";
 		return GDS_E_HOST_FORM;
 	}
-	if (gds_host_is_number(header->host, header->host_length)) {
+	if (gds_host_is_number(host, n)) {
 		*statement = "HDR-14";
 		return GDS_E_HOST_FORM;
 	}
-	if (!port_is_good(header)) {
+	if (!port_is_good((const char *)const_field(wire, GDS_FIELD_PORT), port_length)) {
 		*statement = "HDR-12";
 		return GDS_E_PORT;
 	}
 	return GDS_OK;
 }
 
+/* On the wire's own bytes: a copy of the fields would cost as much as the checksum. */
 static int check(const uint8_t *wire, const char **statement)
 {
-	struct gds_header header;
+	size_t port_length = *const_field(wire, GDS_FIELD_PORT_LENGTH);
 
 	if (gds_header_checksum(wire) != wire_checksum(wire)) {
 		*statement = "HDR-03";
@@ -196,15 +200,14 @@ static int check(const uint8_t *wire, const char **statement)
 		*statement = "HDR-02";
 		return GDS_E_VERSION;
 	}
-	gds_header_decode(&header, wire);
-	if (header.port_length > GDS_PORT_MAX) {
+	if (port_length > GDS_PORT_MAX) {
 		*statement = "HDR-04";
 		return GDS_E_PORT_LENGTH;
 	}
-	if (gds_header_is_health(&header)) {
+	if (*const_field(wire, GDS_FIELD_FLAGS) & GDS_FLAG_CLOSE_IMMEDIATELY) {
 		return GDS_OK; /* HC-01: host and port do not matter */
 	}
-	return check_destination(&header, statement);
+	return check_destination(wire, port_length, statement);
 }
 
 int gds_header_check(const uint8_t wire[static GDS_HEADER_SIZE], struct gds_error *error)

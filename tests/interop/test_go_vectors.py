@@ -10,6 +10,7 @@ import json
 import pathlib
 import random
 import socket
+import subprocess
 import zlib
 
 import pytest
@@ -187,7 +188,7 @@ def dial_fails(judge, session, recorder):
 
 
 def test_unchanged_bytes(judge, certs):
-    """The vectors as they are in the file: health checks and refusals lead to no contact, so nothing has to be aimed."""
+    """The vectors as they are in the file: health checks and refusals contact nobody, so nothing has to be aimed."""
     for name, vector in VECTORS.items():
         verdict = judge.verdict(vector)
         if verdict not in ("health", "refuse"):
@@ -203,6 +204,6 @@ def test_unchanged_bytes(judge, certs):
 
 def test_the_file_is_the_peers(peer):
     """What stands in tests/data is what the peer's encoder writes today."""
-    written = harness.subprocess.run([peer, "header", "vectors"], capture_output=True, text=True, timeout=60,
+    written = subprocess.run([peer, "header", "vectors"], capture_output=True, text=True, timeout=60,
                                      check=True).stdout
     assert json.loads(written)["vectors"] == list(VECTORS.values())

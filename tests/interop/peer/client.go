@@ -28,6 +28,7 @@ type client struct {
 	timeout time.Duration
 	tlsMax  tlsVersion
 	read    bool
+	curves  []tls.CurveID // nil: the stack's own choice
 }
 
 // outcome is the one line on standard output. A failed init is one whose GET /info failed; a stream that
@@ -142,6 +143,8 @@ func (c *client) dialTCP(ctx context.Context, header []byte) (net.Conn, error) {
 			MaxVersion:   uint16(c.tlsMax),
 			NextProtos:   []string{streamALPN},
 			ServerName:   serverName,
+
+			CurvePreferences: c.curves,
 		},
 	}
 	conn, err := dialer.DialContext(ctx, "tcp", c.address)

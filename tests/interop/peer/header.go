@@ -61,21 +61,25 @@ func seal(wire []byte) {
 	binary.BigEndian.PutUint32(wire[offsetChecksum:], crc32.ChecksumIEEE(wire[:offsetChecksum]))
 }
 
-// decodeHeader judges as GoDoxy does: version, port length and checksum, nothing else. Empty hosts, odd
+// checkHeader judges as GoDoxy does: version, port length and checksum, nothing else. Empty hosts, odd
 // ports, set padding and unknown flags all pass (docs/godoxy-facts.md, sections 1 and 2).
-func decodeHeader(wire []byte) (request, error) {
-	if len(wire) != headerSize {
-		return request{}, errInvalidHeader
-	}
-	portLength := int(wire[offsetPortLen])
-	if string(wire[offsetVersion:offsetHostLen]) != headerVersion ||
-		portLength > portMax ||
+func checkHeader(wire []byte) error {
+	if len(wire) != headerSize ||
+		string(wire[offsetVersion:offsetHostLen]) != headerVersion ||
+		int(wire[offsetPortLen]) > portMax ||
 		binary.BigEndian.Uint32(wire[offsetChecksum:]) != crc32.ChecksumIEEE(wire[:offsetChecksum]) {
-		return request{}, errInvalidHeader
+		return errInvalidHeader
+	}
+	return nil
+}
+
+func decodeHeader(wire []byte) (request, error) {
+	if err := checkHeader(wire); err != nil {
+		return request{}, err
 	}
 	return request{
 		host:   string(wire[offsetHost : offsetHost+int(wire[offsetHostLen])]),
-		port:   string(wire[offsetPort : offsetPort+portLength]),
+		port:   string(wire[offsetPort : offsetPort+int(wire[offsetPortLen])]),
 		health: wire[offsetFlags]&flagCloseImmediately != 0,
 	}, nil
 }

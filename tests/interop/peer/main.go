@@ -26,6 +26,7 @@ const usage = `usage: gdpeer COMMAND [OPTIONS]
   client   tcp-health | udp-health | init | tcp-echo | udp-echo
   echo     TCP and UDP echo destination on one port number
   header   encode | vectors
+  load     handshakes | echo | bulk | datagrams | headers: work for a server, and what it costs
 
 "gdpeer COMMAND --help" lists the options.
 `
@@ -68,6 +69,8 @@ func dispatch(ctx context.Context, args []string) error {
 		return echoCommand(ctx, args)
 	case "header":
 		return headerCommand(args)
+	case "load":
+		return loadCommand(ctx, args)
 	case "help", "--help", "-h":
 		fmt.Print(usage)
 		return nil

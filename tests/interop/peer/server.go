@@ -87,7 +87,7 @@ func (s *server) run(ctx context.Context, listen, readyFile string, tcp, udp boo
 	if err := p.where.announce(readyFile); err != nil {
 		return err
 	}
-	<-ctx.Done()
+	reportCPU(ctx)
 	// SIGTERM: every TLS session hears close_notify, and no DTLS session hears anything
 	// (docs/godoxy-facts.md, last rows of sections 4 and 5). The process ends before any DTLS close.
 	if web != nil {
