@@ -104,7 +104,7 @@ static int decode(struct gds_bytes *out, const struct value *text, const char *w
 static int load_variable(struct gds_bytes pair[static 2], const struct gds_bytes *file,
 	const char *name, const char *path, struct gds_complaint *complaint)
 {
-	struct value value;
+	struct value value = {0};
 	if (!find_value(file, name, &value)) {
 		return gds_complain(complaint, GDS_E_FORMAT, "%s does not set %s", path, name);
 	}
