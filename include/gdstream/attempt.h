@@ -3,9 +3,12 @@
 #ifndef GDSTREAM_ATTEMPT_H
 #define GDSTREAM_ATTEMPT_H
 
+#include <gdstream/api.h>
 #include <gdstream/header.h>
 #include <gdstream/machine.h>
 #include <gdstream/session.h>
+
+GDS_BEGIN_DECLS
 
 /** What to do once the session stands. */
 enum gds_plan {
@@ -54,5 +57,7 @@ const struct gds_report *gds_attempt_report(const struct gds_machine *);
  * carrier, owned by the caller from here on; NULL when there is none or it was taken before.
  */
 struct gds_carrier *gds_attempt_take(struct gds_machine *);
+
+GDS_END_DECLS
 
 #endif

@@ -6,10 +6,13 @@
 #ifndef GDSTREAM_CARRIER_H
 #define GDSTREAM_CARRIER_H
 
+#include <gdstream/api.h>
 #include <gdstream/env.h>
 
 #include <stdbool.h>
 #include <sys/types.h>
+
+GDS_BEGIN_DECLS
 
 enum gds_transport { GDS_TCP, GDS_UDP };
 
@@ -28,22 +31,24 @@ struct gds_carrier;
 
 struct gds_carrier_ops {
 	/**
-	 * Read what is there. On a datagram carrier one call is one datagram; one that does not fit is
-	 * dropped and counted, empty ones are skipped (UDP-18).
-	 * \return > 0 bytes; GDS_AGAIN; GDS_EOF (FIN or close_notify); an error, details in why.
+	 * Read what is there. On a datagram carrier one call is one datagram; one that does not fit
+	 * is dropped and counted, empty ones are skipped (UDP-18). \return > 0 bytes; GDS_AGAIN;
+	 * GDS_EOF (FIN or close_notify); an error, details in why.
 	 */
 	ssize_t (*read)(struct gds_carrier *, void *buffer, size_t size);
 	/**
 	 * Write. What is accepted is owned by the carrier and will be sent by flush.
-	 * \return bytes accepted (datagram: all or none); GDS_AGAIN; GDS_E_LIMIT (datagram too long:
-	 * nothing sent, carrier lives on); an error, details in why.
+	 * \return bytes accepted (datagram: all or none); GDS_AGAIN; GDS_E_LIMIT (datagram too
+	 * long: nothing sent, carrier lives on); an error, details in why.
 	 */
 	ssize_t (*write)(struct gds_carrier *, const void *data, size_t size);
-	/** Announce the end of our direction: FIN, close_notify. Reading goes on. GDS_OK, GDS_AGAIN, error. */
+	/** Announce the end of our direction: FIN, close_notify. Reading goes on. GDS_OK,
+	 * GDS_AGAIN, error. */
 	int (*shut)(struct gds_carrier *);
 	/** Push out what write accepted. GDS_OK when nothing is left, GDS_AGAIN, error. */
 	int (*flush)(struct gds_carrier *);
-	/** Fill what to wait for. Reading is always wanted (the caller masks it), writing when output is queued. */
+	/** Fill what to wait for. Reading is always wanted (the caller masks it), writing when
+	 * output is queued. */
 	void (*interest)(struct gds_carrier *, struct gds_interest *out);
 	/** End and free this carrier and all below it. Never blocks, never fails. */
 	void (*close)(struct gds_carrier *, enum gds_close how);
@@ -90,5 +95,7 @@ static inline void gds_carrier_close(struct gds_carrier *c, enum gds_close how)
 		c->ops->close(c, how);
 	}
 }
+
+GDS_END_DECLS
 
 #endif

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/** The catalogues: statements of the protocol, causes of a failure, faults of the server. One table each. */
+/** The catalogues: statements of the protocol, causes of a failure, faults of the server. One table
+ * each. */
 #ifndef GDSTREAM_CATALOGUE_H
 #define GDSTREAM_CATALOGUE_H
 
+#include <gdstream/api.h>
 #include <gdstream/error.h>
 
 #include <stdbool.h>
 #include <stddef.h>
+
+GDS_BEGIN_DECLS
 
 enum gds_level { GDS_MUST, GDS_SHOULD, GDS_MAY };
 
@@ -34,7 +38,8 @@ struct gds_cause {
 };
 extern const struct gds_cause gds_causes[];
 extern const size_t gds_causes_count;
-/** \return the cause; asking for an id that is not in the table is a bug (asserted by tests): then the cause "unknown". */
+/** \return the cause; asking for an id that is not in the table is a bug (asserted by tests): then
+ * the cause "unknown". */
 const struct gds_cause *gds_cause_find(const char *id);
 
 enum gds_fault_shows { GDS_SHOWS_DEFAULT, GDS_SHOWS_THROUGH, GDS_SHOWS_CONFORM };
@@ -51,5 +56,7 @@ extern const struct gds_fault gds_faults[];
 extern const size_t gds_faults_count;
 /** \return the fault, or NULL. */
 const struct gds_fault *gds_fault_find(const char *name);
+
+GDS_END_DECLS
 
 #endif

@@ -43,10 +43,10 @@ struct gds_demux_ops {
 
 struct gds_demux_options {
 	size_t max_sessions; /* 0 = 4096; beyond it ClientHellos are ignored and counted */
-	uint8_t cookie_key
-		[2]
-		/* [0] current, [1] previous: belong to the process, so that all workers agree */
-		[16];
+	uint8_t cookie_key[2]
+			  /* [0] current, [1] previous: belong to the process, so that all workers
+			     agree */
+			  [16];
 	const struct gds_env *env;
 };
 

@@ -3,9 +3,12 @@
 #ifndef GDSTREAM_ENV_H
 #define GDSTREAM_ENV_H
 
+#include <gdstream/api.h>
 #include <gdstream/error.h>
 
 #include <stddef.h>
+
+GDS_BEGIN_DECLS
 
 struct gds_env {
 	gds_time (*mono)(void *ctx);			  /* CLOCK_MONOTONIC [ns] */
@@ -36,5 +39,7 @@ static inline gds_time gds_later(gds_time now, gds_time span)
 	}
 	return now + span;
 }
+
+GDS_END_DECLS
 
 #endif

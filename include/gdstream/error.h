@@ -3,9 +3,14 @@
 #ifndef GDSTREAM_ERROR_H
 #define GDSTREAM_ERROR_H
 
+#include <gdstream/api.h>
+
 #include <stdint.h>
 
-/** A point in time, or a span of it [ns]; points are on CLOCK_MONOTONIC unless a field says "wall". */
+GDS_BEGIN_DECLS
+
+/** A point in time, or a span of it [ns]; points are on CLOCK_MONOTONIC unless a field says "wall".
+ */
 typedef int64_t gds_time;
 
 #define GDS_MICROSECOND INT64_C(1000)
@@ -103,7 +108,8 @@ struct gds_error {
 	const char *statement; /* id of the statement broken ("HDR-03"), or NULL; static */
 };
 
-/** A sentence for a person: what, where, what to do. Filled by functions that read a user's input. */
+/** A sentence for a person: what, where, what to do. Filled by functions that read a user's input.
+ */
 struct gds_complaint {
 	int code; /* gds_status */
 	char text[512];
@@ -117,10 +123,14 @@ const char *gds_errname(int status);
 const char *gds_stage_name(enum gds_stage stage);
 /** \return the status for an errno value; GDS_E_IO for those without one of their own. */
 int gds_status_from_errno(int sys);
-/** \return the RFC 5246/8446 name of an alert number ("certificate_expired"), "unknown" otherwise. */
+/** \return the RFC 5246/8446 name of an alert number ("certificate_expired"), "unknown" otherwise.
+ */
 const char *gds_alert_name(int alert);
-/** Fill a complaint (NULL: none wanted) from a printf format. \return code, so that it can be returned on. */
+/** Fill a complaint (NULL: none wanted) from a printf format. \return code, so that it can be
+ * returned on. */
 int gds_complain(struct gds_complaint *complaint, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+GDS_END_DECLS
 
 #endif

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/** State machines that belong to no event loop: they ask, a driver answers (DESIGN: principle 4). */
+/** State machines that belong to no event loop: they ask, a driver answers (DESIGN: principle 4).
+ */
 #ifndef GDSTREAM_MACHINE_H
 #define GDSTREAM_MACHINE_H
 
 #include <gdstream/address.h>
+#include <gdstream/api.h>
 #include <gdstream/carrier.h>
+
+GDS_BEGIN_DECLS
 
 enum gds_need_kind {
 	GDS_WAIT,    /* nothing but the interest */
@@ -39,16 +43,18 @@ struct gds_answer {
 struct gds_machine;
 struct gds_machine_ops {
 	/**
-	 * Do what can be done now, bounded (64 KiB or one flight a call). Call again until need->kind is
-	 * GDS_WAIT or GDS_DONE, then wait for the interests. Never blocks.
+	 * Do what can be done now, bounded (64 KiB or one flight a call). Call again until
+	 * need->kind is GDS_WAIT or GDS_DONE, then wait for the interests. Never blocks.
 	 */
 	void (*step)(struct gds_machine *, gds_time now, struct gds_need *need);
-	/** \return how many of the array were filled. Deadlines are inside; ready = step again at once. */
+	/** \return how many of the array were filled. Deadlines are inside; ready = step again at
+	 * once. */
 	size_t (*interest)(
-		struct gds_machine *, struct gds_interest out[static GDS_MACHINE_INTERESTS]);
+		struct gds_machine *, struct gds_interest out[GDS_AT_LEAST(GDS_MACHINE_INTERESTS)]);
 	/** May be called from within the driver's handling of a need; never from within step. */
 	void (*answer)(struct gds_machine *, const struct gds_answer *);
-	/** End soon: GDS_CLOSE_CLEAN says goodbye within the linger limit, the others at once. Step on until GDS_DONE. */
+	/** End soon: GDS_CLOSE_CLEAN says goodbye within the linger limit, the others at once. Step
+	 * on until GDS_DONE. */
 	void (*cancel)(struct gds_machine *, enum gds_close how);
 	/** Free it in whatever state; carriers still owned are closed silently. */
 	void (*free)(struct gds_machine *);
@@ -56,5 +62,7 @@ struct gds_machine_ops {
 struct gds_machine {
 	const struct gds_machine_ops *ops;
 };
+
+GDS_END_DECLS
 
 #endif

@@ -90,8 +90,9 @@ struct gds_serve_report {
 /** \param below owned from success on. \return NULL without memory. */
 struct gds_machine *gds_serve_new(struct gds_carrier *below, const struct gds_serve_options *);
 /**
- * Over a session that already stands: the header comes next. Of the options those of the handshake do not matter.
- * \param session owned, with its carrier, from success on. \return NULL without memory.
+ * Over a session that already stands: the header comes next. Of the options those of the handshake
+ * do not matter. \param session owned, with its carrier, from success on. \return NULL without
+ * memory.
  */
 struct gds_machine *gds_serve_adopt(struct gds_session *session, const struct gds_serve_options *);
 

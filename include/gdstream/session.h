@@ -7,8 +7,11 @@
 #define GDSTREAM_SESSION_H
 
 #include <gdstream/address.h>
+#include <gdstream/api.h>
 #include <gdstream/carrier.h>
 #include <gdstream/identity.h>
+
+GDS_BEGIN_DECLS
 
 enum gds_role { GDS_CLIENT, GDS_SERVER };
 
@@ -27,6 +30,8 @@ int gds_trust_new(struct gds_trust **out, const struct gds_identity *identity, e
 struct gds_trust *gds_trust_ref(struct gds_trust *);
 /** Accepts NULL. */
 void gds_trust_unref(struct gds_trust *);
+/** \return the role it was made for. */
+enum gds_role gds_trust_role(const struct gds_trust *);
 /** Our own certificate and our CA's, as facts (present = false when there is none). */
 const struct gds_certificate *gds_trust_own(const struct gds_trust *);
 const struct gds_certificate *gds_trust_ca(const struct gds_trust *);
@@ -52,7 +57,7 @@ struct gds_profile {
 	bool optional_client_cert; /* server: TLS-12, TCP only */
 	unsigned
 		mtu; /* [bytes] UDP payload in the handshake; 0 = 1400. Then records up to 16 KiB */
-	gds_time retransmit; /* [ns] UDP: first repetition, doubling; 0 = 1 s (RFC 6347 4.2.4.1) */
+	gds_time retransmit;		     /* [ns] UDP: first repetition, doubling; 0 = 250 ms */
 	const struct gds_prestate *prestate; /* UDP server: from the cookie exchange */
 	gds_time deadline;		     /* of the handshake, absolute; GDS_NEVER */
 };
@@ -113,5 +118,7 @@ struct gds_carrier *gds_session_carrier(struct gds_session *);
 #define GDS_DATAGRAM_MAX 16347
 /** Largest it accepts from the peer. */
 #define GDS_DATAGRAM_IN_MAX 16384
+
+GDS_END_DECLS
 
 #endif

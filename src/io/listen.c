@@ -195,3 +195,20 @@ int gds_listen_pair(const struct gds_address *address, size_t n, int *tcp, int *
 	}
 	return rc;
 }
+
+int gds_listen_one(const struct gds_address *address, enum gds_transport transport, int *fd,
+	struct gds_address *bound, struct gds_complaint *complaint)
+{
+	const struct member *m = transport == GDS_UDP ? &udp_member : &tcp_member;
+	int rc;
+
+	*bound = *address;
+	*fd = open_bound(address, m->type, false);
+	if (*fd >= 0 && read_port(*fd, &bound->port) == 0 &&
+		(transport == GDS_UDP || listen(*fd, BACKLOG) == 0)) {
+		return GDS_OK;
+	}
+	rc = complain(bound, m, complaint);
+	close_all(1, fd);
+	return rc;
+}

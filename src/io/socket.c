@@ -124,7 +124,8 @@ void gds_socket_allow_fragments(int fd, int family)
 int gds_carrier_fd(const struct gds_carrier *c)
 {
 	for (; c; c = c->below) {
-		if (c->ops == &gds_stream_socket_ops || c->ops == &gds_datagram_socket_ops) {
+		/* All kinds of socket carrier wait alike. */
+		if (c->ops->interest == gds_socket_interest) {
 			return ((const struct gds_socket *)c)->fd;
 		}
 	}

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/loop.h"
 
+#include <errno.h>
 #include <ev.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 /*
  * libev's macros look at every watcher through its base type. It compiles itself with
@@ -25,7 +28,9 @@ struct gds_loop {
 	struct ev_loop *ev;
 	ev_prepare before_wait;
 	ev_check after_wait;
-	ev_async posted;
+	/* Not an ev_async: without a descriptor left for it libev would abort the program. */
+	ev_io posted;
+	int wake;	      /* eventfd: posts wait */
 	pthread_mutex_t lock; /* of posts and posts_count */
 	struct post posts[POSTS_MAX];
 	size_t posts_count;
@@ -76,15 +81,19 @@ static void on_after_wait(struct ev_loop *ev, ev_check *w, int revents)
 	loop->woken = gds_now(loop->env);
 }
 
-static void on_posted(struct ev_loop *ev, ev_async *w, int revents)
+static void on_posted(struct ev_loop *ev, ev_io *w, int revents)
 {
 	struct gds_loop *loop = w->data;
 	struct post posts[POSTS_MAX];
+	uint64_t count;
 	size_t n;
 
 	(void)ev;
 	(void)revents;
 	loop->busy = true;
+	/* Before the posts are taken: what is posted from here on wakes anew. */
+	while (read(loop->wake, &count, sizeof(count)) < 0 && errno == EINTR) {
+	}
 	pthread_mutex_lock(&loop->lock);
 	n = loop->posts_count;
 	memcpy(posts, loop->posts, n * sizeof(posts[0]));
@@ -108,7 +117,11 @@ struct gds_loop *gds_loop_new(const struct gds_env *env)
 	 * known.
 	 */
 	loop->ev = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
-	if (!loop->ev) {
+	loop->wake = loop->ev ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
+	if (loop->wake < 0) {
+		if (loop->ev) {
+			ev_loop_destroy(loop->ev);
+		}
 		gds_free(env, loop);
 		return NULL;
 	}
@@ -116,13 +129,13 @@ struct gds_loop *gds_loop_new(const struct gds_env *env)
 	loop->woken = gds_now(env);
 	ev_prepare_init(&loop->before_wait, on_before_wait);
 	ev_check_init(&loop->after_wait, on_after_wait);
-	ev_async_init(&loop->posted, on_posted);
+	ev_io_init(&loop->posted, on_posted, loop->wake, EV_READ);
 	loop->before_wait.data = loop->after_wait.data = loop->posted.data = loop;
 	/* Before all others: they ask for the time of the wake-up. */
 	ev_set_priority(&loop->after_wait, EV_MAXPRI);
 	ev_prepare_start(loop->ev, &loop->before_wait);
 	ev_check_start(loop->ev, &loop->after_wait);
-	ev_async_start(loop->ev, &loop->posted);
+	ev_io_start(loop->ev, &loop->posted);
 	return loop;
 }
 
@@ -148,7 +161,10 @@ int gds_loop_post(struct gds_loop *loop, gds_timer_fn *fn, void *ctx)
 	if (loop->posts_count < POSTS_MAX) {
 		loop->posts[loop->posts_count++] = (struct post){fn, ctx};
 		/* Under the lock: once the last post is run, its loop may be freed. */
-		ev_async_send(loop->ev, &loop->posted);
+		uint64_t one = 1;
+
+		while (write(loop->wake, &one, sizeof(one)) < 0 && errno == EINTR) {
+		}
 		rc = GDS_OK;
 	}
 	pthread_mutex_unlock(&loop->lock);
@@ -168,8 +184,9 @@ void gds_loop_free(struct gds_loop *loop)
 	}
 	ev_prepare_stop(loop->ev, &loop->before_wait);
 	ev_check_stop(loop->ev, &loop->after_wait);
-	ev_async_stop(loop->ev, &loop->posted);
+	ev_io_stop(loop->ev, &loop->posted);
 	ev_loop_destroy(loop->ev);
+	close(loop->wake);
 	pthread_mutex_destroy(&loop->lock);
 	gds_free(loop->env, loop);
 }

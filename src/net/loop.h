@@ -18,7 +18,7 @@ void gds_loop_run(struct gds_loop *);
 /** On the loop's own thread; from others by gds_loop_post. */
 void gds_loop_stop(struct gds_loop *);
 /**
- * From any thread: run fn(ctx) on the loop's thread (ev_async; ordered, bounded to 64 waiting).
+ * From any thread: run fn(ctx) on the loop's thread (ordered, bounded to 64 waiting).
  * \return GDS_OK, GDS_E_LIMIT.
  */
 int gds_loop_post(struct gds_loop *, gds_timer_fn *, void *ctx);

@@ -12,9 +12,9 @@
 /** GnuTLS's own limit; data may then have GDS_DATAGRAM_MAX bytes (UDP-09). */
 #define SESSION_MTU 16384
 
-/* RFC 6347 4.2.4.1 recommends a second, for a connection that is to last. Health checks have 5 s for all of a
- * a handshake (API-08): GnuTLS stops to repeat a flight as soon as its answer begins, so a loss in the answer is
- * made good by the timer of the other side alone. */
+/* RFC 6347 4.2.4.1 recommends a second, for a connection that is to last. Health checks have 5 s
+ * for all of a a handshake (API-08): GnuTLS stops to repeat a flight as soon as its answer begins,
+ * so a loss in the answer is made good by the timer of the other side alone. */
 #define RETRANSMIT (250 * GDS_MILLISECOND)
 
 static int set_priority(struct gds_session *s, const struct gds_profile *p)

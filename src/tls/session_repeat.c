@@ -18,7 +18,8 @@
 #define FLIGHT_MAX 8192
 /** Of one flight, or of a first record. */
 #define REPEATS_MAX 8
-/** [ns] the shortest interval of a first record: its answer needs the peer to act. */
+/* [ns] Of a flight, and of a first record, whose answer needs no computing. */
+#define FLIGHT_INTERVAL (200 * GDS_MILLISECOND)
 #define RECORD_INTERVAL (120 * GDS_MILLISECOND)
 
 void gds_session_repeat_forget(struct gds_session *s)
@@ -62,7 +63,8 @@ static bool make_room(struct gds_session *s, size_t n)
 static gds_time interval(const struct gds_session *s)
 {
 	bool record = s->facts.established && s->role == GDS_CLIENT;
-	return record && s->retransmit > RECORD_INTERVAL ? RECORD_INTERVAL : s->retransmit;
+	gds_time most = record ? RECORD_INTERVAL : FLIGHT_INTERVAL;
+	return s->retransmit < most ? s->retransmit : most;
 }
 
 void gds_session_repeat_keep(struct gds_session *s, const uint8_t *data, size_t n)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The golden headers of the Go peer (tests/interop/peer, which shares no code with this) through the acceptor, cut in
- * every way, and through the encoder. test_header.c reads the same file for the fields alone.
+ * The golden headers of the Go peer (tests/interop/peer, which shares no code with this) through
+ * the acceptor, cut in every way, and through the encoder. test_header.c reads the same file for
+ * the fields alone.
  */
 #include "unit.h"
 
@@ -100,7 +101,7 @@ static void assert_judged(const struct vector *v, const struct gds_acceptor *a)
 	}
 }
 
-/* In pieces of this size; over TCP with payload in the last piece's record (TCP-01, TCP-02, UDP-04). */
+/* In pieces of this size; over TCP with payload behind it (TCP-01, TCP-02, UDP-04). */
 static void check_in_pieces(const struct vector *v, enum gds_transport transport, size_t piece)
 {
 	uint8_t stream[GDS_HEADER_SIZE + 3];
@@ -142,7 +143,7 @@ static bool is_nul(const uint8_t *bytes, size_t n)
 	return true;
 }
 
-/* \return whether our encoder could have written it: all of it but the judgement of host and port is right. */
+/* \return whether our encoder could have written it: right in all but host and port. */
 static bool is_canonical(const struct vector *v)
 {
 	static const char version[8] = "0.1.0";

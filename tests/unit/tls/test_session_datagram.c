@@ -186,7 +186,8 @@ static void test_wake_ups(void **state)
 		wakes++;
 	}
 	assert_int_equal(d.status[CLIENT], GDS_E_TIMEOUT);
-	/* GnuTLS's at 20, 60, 140, 300 ms; eight of ours, 20 ms after what went before; the deadline. */
+	/* GnuTLS's at 20, 60, 140, 300 ms; eight of ours, 20 ms after what went before; the
+	 * deadline. */
 	assert_in_range(wakes, 6, 14);
 	assert_in_range(duo_facts(&d, CLIENT)->retransmissions, 5, 12);
 	assert_int_equal(duo_facts(&d, CLIENT)->bytes_in, 0);
