@@ -345,6 +345,7 @@ def test_tcp_03_and_04_limits_of_10_s(connect, silent):
 
     def header_never_complete(sent, dribble):
         session = connect()
+        session.limit = 20
         session.write(header.health()[:sent])
         while dribble and time.monotonic() < session.handshake_done + 9.5:
             session.write(b"\0")
