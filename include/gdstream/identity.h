@@ -78,6 +78,8 @@ struct gds_generate_options {
 	 * 9999 does not fit into 64 bits of nanoseconds. */
 	int64_t valid_from, valid_to;
 	bool leaf_rsa; /* the RSA era: RSA-2048 leaf (CERT-05) */
+	/* Of a deliberately odd leaf; NULL: GoDoxy's name. "": no subjectAltName. */
+	const char *common_name, *san;
 };
 
 /** A fresh CA in ca and ca_key (cert, key NULL). */

@@ -55,6 +55,11 @@ struct gds_profile {
 	const char *alpn[2];  /* client: offered; server: known, in order of preference; TCP only */
 	const char *priority; /* GnuTLS priority string; NULL = the default of the transport */
 	bool optional_client_cert; /* server: TLS-12, TCP only */
+	/* A deliberately bad peer (gds_fault); zeroed = as the protocol asks. */
+	unsigned forgive;  /* gds_verify_flag bits overlooked in the peer's certificate */
+	unsigned blame;	   /* and those it is said to have, whatever it is */
+	bool asks_no_cert; /* server: with optional_client_cert, none is even asked for */
+	bool without_ems;  /* UDP: Extended Master Secret is not required */
 	unsigned
 		mtu; /* [bytes] UDP payload in the handshake; 0 = 1400. Then records up to 16 KiB */
 	gds_time retransmit;		     /* [ns] UDP: first repetition, doubling; 0 = 250 ms */

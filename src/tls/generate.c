@@ -92,11 +92,11 @@ static int set_serial(gnutls_x509_crt_t cert)
 	return gnutls_x509_crt_set_serial(cert, serial + skip, sizeof(serial) - skip);
 }
 
-static int set_name(gnutls_x509_crt_t cert, const char *unit)
+static int set_name(gnutls_x509_crt_t cert, const char *unit, const char *name)
 {
 	const char *oids[] = {GNUTLS_OID_X520_ORGANIZATION_NAME,
 		GNUTLS_OID_X520_ORGANIZATIONAL_UNIT_NAME, GNUTLS_OID_X520_COMMON_NAME};
-	const char *values[] = {"GoDoxy", unit, GDS_SERVER_NAME};
+	const char *values[] = {"GoDoxy", unit, name ? name : GDS_SERVER_NAME};
 	int ret = 0;
 	for (size_t i = 0; ret >= 0 && i < sizeof(oids) / sizeof(oids[0]); i++) {
 		if (values[i]) {
@@ -133,7 +133,7 @@ static int begin(struct making *m, bool rsa, const char *unit,
 		ret = set_serial(m->cert);
 	}
 	if (ret >= 0) {
-		ret = set_name(m->cert, unit);
+		ret = set_name(m->cert, unit, options->common_name);
 	}
 	if (ret >= 0) {
 		ret = gnutls_x509_crt_set_key(m->cert, m->key);
@@ -286,7 +286,7 @@ static int load_signer(struct making *m, const struct gds_identity *from)
 }
 
 /* Neither key identifier: GoDoxy's leaves have none. */
-static int sign_leaf(struct making *m, enum gds_leaf leaf)
+static int sign_leaf(struct making *m, enum gds_leaf leaf, const char *san)
 {
 	const char *purpose =
 		leaf == GDS_LEAF_SERVER ? GNUTLS_KP_TLS_WWW_SERVER : GNUTLS_KP_TLS_WWW_CLIENT;
@@ -294,9 +294,10 @@ static int sign_leaf(struct making *m, enum gds_leaf leaf)
 	if (ret >= 0) {
 		ret = gnutls_x509_crt_set_key_purpose_oid(m->cert, purpose, 0);
 	}
-	if (ret >= 0) {
-		ret = gnutls_x509_crt_set_subject_alt_name(m->cert, GNUTLS_SAN_DNSNAME,
-			GDS_SERVER_NAME, (unsigned)strlen(GDS_SERVER_NAME), GNUTLS_FSAN_SET);
+	san = san ? san : GDS_SERVER_NAME;
+	if (ret >= 0 && san[0]) {
+		ret = gnutls_x509_crt_set_subject_alt_name(
+			m->cert, GNUTLS_SAN_DNSNAME, san, (unsigned)strlen(san), GNUTLS_FSAN_SET);
 	}
 	if (ret >= 0) {
 		ret = gnutls_x509_crt_sign2(m->cert, m->ca, m->ca_key, GNUTLS_DIG_SHA256, 0);
@@ -321,7 +322,7 @@ int gds_identity_generate_leaf(struct gds_identity **out, const struct gds_ident
 	if (status == GDS_OK) {
 		int ret = load_signer(&m, from);
 		if (ret >= 0) {
-			ret = sign_leaf(&m, leaf);
+			ret = sign_leaf(&m, leaf, options->san);
 		}
 		status = ret < 0 ? complain_gnutls(complaint, ret)
 				 : export_pem(&m, &id->cert, &id->key, complaint);

@@ -13,7 +13,7 @@
 #define SESSION_MTU 16384
 
 /* RFC 6347 4.2.4.1 recommends a second, for a connection that is to last. Health checks have 5 s
- * for all of a a handshake (API-08): GnuTLS stops to repeat a flight as soon as its answer begins,
+ * for all of a handshake (API-08): GnuTLS stops to repeat a flight as soon as its answer begins,
  * so a loss in the answer is made good by the timer of the other side alone. */
 #define RETRANSMIT (250 * GDS_MILLISECOND)
 
@@ -114,8 +114,10 @@ static int configure(struct gds_session *s, const struct gds_profile *p)
 		return ret == GNUTLS_E_MEMORY_ERROR ? GDS_E_NOMEM : GDS_E_TLS;
 	}
 	if (s->role == GDS_SERVER) {
-		gnutls_certificate_server_set_request(s->tls,
-			s->optional_client_cert ? GNUTLS_CERT_REQUEST : GNUTLS_CERT_REQUIRE);
+		gnutls_certificate_server_set_request(
+			s->tls, !s->optional_client_cert ? GNUTLS_CERT_REQUIRE
+				: p->asks_no_cert	 ? GNUTLS_CERT_IGNORE
+							 : GNUTLS_CERT_REQUEST);
 	}
 	gnutls_session_set_verify_function(s->tls, gds_session_verify);
 	if (s->datagram) {
@@ -142,6 +144,9 @@ int gds_session_new(struct gds_session **out, const struct gds_profile *profile,
 	s->role = profile->role;
 	s->datagram = s->carrier.datagram;
 	s->optional_client_cert = profile->optional_client_cert && !s->datagram; /* TLS-12 */
+	s->forgive = profile->forgive;
+	s->blame = profile->blame;
+	s->without_ems = profile->without_ems;
 	s->deadline = profile->deadline;
 	s->retransmit = profile->retransmit ? profile->retransmit : RETRANSMIT;
 	s->timer = GDS_NEVER;
@@ -226,7 +231,7 @@ static int finish(struct gds_session *s)
 {
 	gds_session_note(s);
 	s->facts.finished = gds_session_now(s);
-	if (s->datagram && !s->facts.ems) {
+	if (s->datagram && !s->facts.ems && !s->without_ems) {
 		/* GnuTLS cannot be told to require it; pion does (UDP-01). */
 		struct gds_error why = {.code = GDS_E_EMS,
 			.stage = GDS_STAGE_HANDSHAKE,

@@ -39,6 +39,8 @@ struct gds_session {
 	enum gds_role role;
 	bool datagram;
 	bool optional_client_cert;
+	unsigned forgive, blame; /* of gds_profile */
+	bool without_ems;
 	gds_time deadline;   /* of the handshake */
 	gds_time retransmit; /* [ns] first interval */
 	gds_time timer;	     /* mono, when a flight is due again; GDS_NEVER */

@@ -42,6 +42,7 @@ static int judge_peer(struct gds_session *s, const gnutls_datum_t *raw, unsigned
 	enum gds_leaf leaf = s->role == GDS_CLIENT ? GDS_LEAF_SERVER : GDS_LEAF_CLIENT;
 	int status = gds_chain_judge(
 		s->trust->list, chain, n, leaf, env->wall(env->ctx) / GDS_SECOND, &s->facts.verify);
+	s->facts.verify = (s->facts.verify | s->blame) & ~s->forgive;
 	ret = status == GDS_E_NOMEM ? GNUTLS_E_MEMORY_ERROR : 0;
 out:
 	while (have > 0) {
