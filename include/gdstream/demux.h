@@ -18,6 +18,14 @@ struct gds_datagram {
 	size_t n;
 };
 
+#define GDS_HELLO_REPLY_MAX 64
+/** What a ClientHello is answered with. */
+enum gds_hello {
+	GDS_HELLO_COOKIE, /* by the cookie exchange, as it should be */
+	GDS_HELLO_REPLY,  /* by these bytes; none: not at all */
+	GDS_HELLO_ACCEPT, /* by a session, at once */
+};
+
 struct gds_demux;
 struct gds_demux_ops {
 	/** Send a datagram from the shared socket; may queue until the end of the batch. */
@@ -39,6 +47,12 @@ struct gds_demux_ops {
 	void (*wake)(void *ctx, void *token);
 	/** A newer session of the same address took over (UDP-13): end the old one silently. */
 	void (*replaced)(void *ctx, void *token);
+	/**
+	 * Answer a ClientHello in place of the cookie exchange: a deliberate fault. NULL: none.
+	 * \param lives a session of that address stands. \param n in: room, out: bytes of reply.
+	 */
+	enum gds_hello (*hello)(
+		void *ctx, const struct gds_datagram *, bool lives, uint8_t *reply, size_t *n);
 };
 
 struct gds_demux_options {

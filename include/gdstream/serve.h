@@ -33,10 +33,21 @@ struct gds_serve_report;
  * members = default.
  */
 struct gds_serve_ops {
+	/** Change what the session is made with. */
+	void (*profile)(void *ctx, struct gds_profile *);
+	/**
+	 * The header, which may be changed, and its verdict. \return the verdict to go by.
+	 */
 	enum gds_verdict (*judge)(void *ctx, enum gds_verdict, struct gds_request *);
 	/** \return a destination of the server's own in place of a dial, NULL to dial. */
 	struct gds_carrier *(*destination)(void *ctx, enum gds_transport);
 	bool (*may_dial)(void *ctx, const struct gds_address *);
+	/**
+	 * The destination, or the HTTP side, stands: \return a carrier over it, which owns it, or
+	 * itself.
+	 */
+	struct gds_carrier *(*reached)(
+		void *ctx, const struct gds_serve_report *, struct gds_carrier *destination);
 	/**
 	 * \return a carrier over the session, which it owns; the session itself when nothing is
 	 * wrapped.
@@ -45,8 +56,8 @@ struct gds_serve_ops {
 	/** CLEAN: close_notify, FIN. SILENT: FIN alone. RESET: a reset. */
 	enum gds_close (*ending)(void *ctx, const struct gds_error *why);
 	/**
-	 * The session stands: the demultiplexer replaces an older one of the same address now
-	 * (UDP-13).
+	 * The session stands over the carrier at the bottom: the demultiplexer replaces an older
+	 * one of the same address now (UDP-13).
 	 */
 	void (*established)(void *ctx, struct gds_carrier *below);
 	/** One call for each connection, as soon as its outcome is known: for log and metrics. */

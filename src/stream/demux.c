@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define DEFAULT_SESSIONS 4096
+_Static_assert(GDS_HELLO_REPLY_MAX == GDS_COOKIE_REPLY_MAX, "one buffer for both");
+
 #define RANDOM_SIZE 32 /* [bytes] of a ClientHello (RFC 5246 section 7.4.1.2) */
 
 /* One session's end of the shared socket. */
@@ -190,20 +192,44 @@ static void replace(struct gds_demux *d, struct slot *s)
 	d->ops.replaced(d->ctx, s->token);
 }
 
+static enum gds_cookie_result judge_hello(struct gds_demux *d, const struct gds_datagram *in,
+	struct gds_prestate *prestate, bool *proved, uint8_t reply[static GDS_COOKIE_REPLY_MAX],
+	size_t *n)
+{
+	enum gds_hello answer = GDS_HELLO_COOKIE;
+	*proved = true;
+	if (d->ops.hello) {
+		struct slot *live = find(d, &in->peer, false);
+		*n = GDS_COOKIE_REPLY_MAX;
+		answer = d->ops.hello(d->ctx, in, live && live->established, reply, n);
+	}
+	switch (answer) {
+	case GDS_HELLO_COOKIE:
+		break;
+	case GDS_HELLO_ACCEPT:
+		*proved = false;
+		return GDS_COOKIE_GOOD;
+	case GDS_HELLO_REPLY:
+		return *n > 0 ? GDS_COOKIE_ASK : GDS_COOKIE_IGNORE;
+	}
+	return gds_cookie_judge(in->data, in->n, &in->peer,
+		(const uint8_t(*)[GDS_COOKIE_KEY_SIZE])d->o.cookie_key, prestate, reply, n);
+}
+
 /*
  * A ClientHello that none of the sessions of its address has begun with: the cookie first (UDP-03).
  */
 static void new_hello(struct gds_demux *d, const struct gds_datagram *in)
 {
 	struct gds_prestate prestate;
+	bool proved = true;
 	uint8_t reply[GDS_COOKIE_REPLY_MAX];
 	size_t n = 0;
 	if (d->draining) {
 		d->stats.ignored++;
 		return;
 	}
-	switch (gds_cookie_judge(in->data, in->n, &in->peer,
-		(const uint8_t(*)[GDS_COOKIE_KEY_SIZE])d->o.cookie_key, &prestate, reply, &n)) {
+	switch (judge_hello(d, in, &prestate, &proved, reply, &n)) {
 	case GDS_COOKIE_ASK:
 		d->stats.cookies_sent++;
 		d->ops.send(d->ctx, &in->peer, reply, n);
@@ -224,7 +250,7 @@ static void new_hello(struct gds_demux *d, const struct gds_datagram *in)
 		replace(d, old);
 		old = find(d, &in->peer, false);
 	}
-	accept_hello(d, in, old != NULL, &prestate);
+	accept_hello(d, in, old != NULL, proved ? &prestate : NULL);
 }
 
 static bool began_with(const struct slot *s, const uint8_t *random)

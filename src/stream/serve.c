@@ -76,7 +76,7 @@ static void step_handshake(struct serve *s, gds_time now)
 	int rc = gds_session_handshake(s->session);
 	if (rc == GDS_OK) {
 		if (s->ops.established) {
-			s->ops.established(s->o.ctx, s->top->below);
+			s->ops.established(s->o.ctx, gds_carrier_bottom(s->top));
 		}
 		if (s->ops.wrap) {
 			s->top = s->ops.wrap(s->o.ctx, s->o.transport, s->top);
@@ -157,6 +157,9 @@ static void step_header(struct serve *s, gds_time now)
 /* The destination stands: the machine becomes a tunnel of two carriers. */
 void gds_serve_tunnel(struct serve *s, struct gds_carrier *destination, gds_time now)
 {
+	if (s->ops.reached) {
+		destination = s->ops.reached(s->o.ctx, &s->report, destination);
+	}
 	bool silent = s->ops.ending && s->ops.ending(s->o.ctx, &s->report.why) != GDS_CLOSE_CLEAN;
 	struct gds_tunnel_options o = {
 		.idle = s->o.transport == GDS_UDP && s->o.idle != GDS_NEVER ? s->o.idle : 0,
@@ -434,6 +437,9 @@ struct gds_machine *gds_serve_new(struct gds_carrier *below, const struct gds_se
 		.prestate = o->prestate,
 		.deadline = handshake_deadline(s, o),
 	};
+	if (s->ops.profile) {
+		s->ops.profile(o->ctx, &profile);
+	}
 	if (gds_session_new(&session, &profile, o->trust, below) != GDS_OK) {
 		gds_free(o->env, s);
 		return NULL;

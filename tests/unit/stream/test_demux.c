@@ -118,7 +118,8 @@ static void ops_replaced(void *ctx, void *token)
 
 static void begin(struct fixture *f, size_t max_sessions)
 {
-	static const struct gds_demux_ops ops = {ops_send, ops_accepted, ops_wake, ops_replaced};
+	static const struct gds_demux_ops ops = {
+		ops_send, ops_accepted, ops_wake, ops_replaced, NULL};
 	struct gds_demux_options o = {.max_sessions = max_sessions, .env = test_env()};
 	memset(f, 0, sizeof(*f));
 	memset(o.cookie_key, 7, sizeof(o.cookie_key));
