@@ -49,13 +49,27 @@ struct gds_fault {
 	const char *name;
 	const char *statement; /* the id it breaks */
 	enum gds_fault_shows shows;
-	enum gds_stage stage;
+	enum gds_stage stage; /* where a client sees it */
+	const char *cause;    /* what gdprobe should name; NULL: nothing that it looks at */
 	const char *text;
+	const char *argument; /* what NAME=ARG stands for ("MS"); NULL: it takes none */
+	long standard;	      /* the argument when none is given */
 };
 extern const struct gds_fault gds_faults[];
 extern const size_t gds_faults_count;
-/** \return the fault, or NULL. */
+/** \param name may have "=ARG" behind it. \return the fault, or NULL. */
 const struct gds_fault *gds_fault_find(const char *name);
+
+/** Faults that together are the behaviour of a known server: names, NULL-terminated. */
+struct gds_fault_profile {
+	const char *name;
+	const char *text;
+	const char *const *faults;
+};
+extern const struct gds_fault_profile gds_fault_profiles[];
+extern const size_t gds_fault_profiles_count;
+/** \return the profile, or NULL. */
+const struct gds_fault_profile *gds_fault_profile_find(const char *name);
 
 GDS_END_DECLS
 

@@ -44,25 +44,6 @@ static int fail(const struct gds_complaint *complaint)
 	return GDSERVER_FAILED;
 }
 
-static int list_faults(void)
-{
-	for (size_t i = 0; i < gds_faults_count; i++) {
-		printf("%-20s %-7s %s\n", gds_faults[i].name, gds_faults[i].statement,
-			gds_faults[i].text);
-	}
-	return GDSERVER_OK;
-}
-
-/* Before anybody can connect: a server that misbehaves is never taken for a good one. */
-static void announce_faults(const struct gdserver_options *o)
-{
-	for (size_t i = 0; i < o->n_faults; i++) {
-		const struct gds_fault *fault = gds_fault_find(o->faults[i]);
-		fprintf(stderr, "gdserver: FAULT %s: this server %s (%s)\n", fault->name,
-			fault->text, fault->statement);
-	}
-}
-
 /* What scripts read from the ready line, for a person. */
 static void announce(
 	struct sink *sink, const struct gdserver_options *o, const struct gds_server *server)
@@ -126,7 +107,7 @@ static int run(struct gdserver_options *o, struct sink *sink, const sigset_t *si
 	gds_identity_free(identity);
 	if (rc == GDS_OK) {
 		warn_of_flaws(sink, trust);
-		announce_faults(o);
+		gdserver_announce_faults(o);
 		o->server.trust = trust;
 		rc = gds_server_start(&server, &o->server, &complaint);
 	}
@@ -154,7 +135,7 @@ int main(int argc, char **argv)
 		return code;
 	}
 	if (o.list_faults) {
-		return list_faults();
+		return gdserver_list_faults(o.json);
 	}
 	/* Before any thread starts: they inherit the mask, and only main is told. */
 	sigset_t signals;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/options.h"
 #include "gdserver/gdserver.h"
+#include "server/faults.h"
 
 #include <string.h>
 
@@ -71,9 +72,11 @@ SETTER(agent_env, agent_env)
 SETTER(ephemeral, ephemeral)
 SETTER(ready_file, ready_file)
 SETTER(name, server.name)
+SETTER(agent_version, server.version)
 SWITCH(quiet, quiet)
 SWITCH(verbose, verbose)
 SWITCH(list_faults, list_faults)
+SWITCH(json, json)
 SWITCH(optional_client_cert, server.optional_client_cert)
 DURATION(header_limit, header_limit)
 DURATION(handshake_limit, handshake_limit)
@@ -102,16 +105,31 @@ static int set_tls(void *ctx, const char *value, struct gds_complaint *complaint
 static int set_fault(void *ctx, const char *value, struct gds_complaint *complaint)
 {
 	struct gdserver_options *o = options_of(ctx);
-	if (!gds_fault_find(value)) {
-		return gds_complain(complaint, GDS_E_INVALID,
-			"there is no fault named \"%s\"; --list-faults shows them", value);
-	}
 	if (o->n_faults == GDSERVER_FAULTS_MAX) {
 		return gds_complain(
 			complaint, GDS_E_INVALID, "at most %d faults at once", GDSERVER_FAULTS_MAX);
 	}
-	o->faults[o->n_faults++] = value;
-	return GDS_OK;
+	const char *one[] = {value, NULL};
+	struct gds_faults parsed;
+	int rc = gds_faults_parse(one, &parsed, complaint);
+	o->faults[o->n_faults] = rc == GDS_OK ? value : NULL;
+	o->n_faults += rc == GDS_OK;
+	return rc;
+}
+
+static int set_profile(void *ctx, const char *value, struct gds_complaint *complaint)
+{
+	struct gdserver_options *o = options_of(ctx);
+	int rc = GDS_OK;
+	o->profile = gds_fault_profile_find(value);
+	if (!o->profile) {
+		return gds_complain(complaint, GDS_E_INVALID,
+			"there is no profile named \"%s\"; --list-faults shows them", value);
+	}
+	for (const char *const *fault = o->profile->faults; *fault && rc == GDS_OK; fault++) {
+		rc = set_fault(ctx, *fault, complaint);
+	}
+	return rc;
 }
 
 static const struct gds_option table[] = {
@@ -150,8 +168,12 @@ static const struct gds_option table[] = {
 	{0, "tls", "VERSION", "Only 1.2 or only 1.3 over TCP (default both)", set_tls},
 	{0, "optional-client-cert", NULL, "Over TCP, let clients in that send no certificate",
 		set_optional_client_cert},
-	{0, "fault", "NAME", "Misbehave on purpose; may be repeated", set_fault},
+	{0, "agent-version", "VERSION", "The version in /info (default our own)",
+		set_agent_version},
+	{0, "fault", "NAME[=ARG]", "Misbehave on purpose; may be repeated", set_fault},
+	{0, "profile", "NAME", "Misbehave as a known server does: godoxy-0.30", set_profile},
 	{0, "list-faults", NULL, "List the faults and exit", set_list_faults},
+	{0, "json", NULL, "With --list-faults: as one JSON object", set_json},
 	{'q', "quiet", NULL, "Log warnings and errors only", set_quiet},
 	{'v', "verbose", NULL, "Log more", set_verbose},
 };
@@ -175,6 +197,11 @@ int gdserver_options_parse(struct gdserver_options *o, int argc, char **argv, bo
 	gds_address_parse(&o->server.listen, "127.0.0.1", GDS_DEFAULT_PORT);
 	int code = gds_options_parse(&program, argc, argv, o, done, &rest);
 	o->server.faults = o->faults;
+	if (!*done && o->json && !o->list_faults) {
+		fprintf(stderr, "gdserver: --json goes with --list-faults\n");
+		*done = true;
+		return GDSERVER_FAILED;
+	}
 	if (!*done && rest < argc) {
 		fprintf(stderr, "gdserver: \"%s\" is no option, see --help\n", argv[rest]);
 		*done = true;
@@ -183,7 +210,7 @@ int gdserver_options_parse(struct gdserver_options *o, int argc, char **argv, bo
 	return code;
 }
 
-int gdserver_identity(struct gds_identity **out, const struct gdserver_options *o,
+static int from_options(struct gds_identity **out, const struct gdserver_options *o,
 	struct gds_complaint *complaint)
 {
 	bool files = o->ca || o->cert || o->key;
@@ -211,4 +238,20 @@ int gdserver_identity(struct gds_identity **out, const struct gdserver_options *
 				   : "key");
 	}
 	return gds_identity_from_files(out, o->ca, o->cert, o->key, complaint);
+}
+
+int gdserver_identity(struct gds_identity **out, const struct gdserver_options *o,
+	struct gds_complaint *complaint)
+{
+	struct gds_identity *identity = NULL;
+	int rc = from_options(&identity, o, complaint);
+	if (rc == GDS_OK) {
+		rc = gds_faults_identity(o->faults, identity, complaint);
+	}
+	if (rc != GDS_OK) {
+		gds_identity_free(identity);
+		return rc;
+	}
+	*out = identity;
+	return GDS_OK;
 }

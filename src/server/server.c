@@ -45,12 +45,26 @@ void gds_server_cookie_keys(struct gds_server *server, bool rotate, uint8_t keys
 	pthread_mutex_unlock(&server->lock);
 }
 
+const char *gds_server_name(const struct gds_server_options *o)
+{
+	return o->name ? o->name : "gdserver";
+}
+
+const char *gds_server_version(const struct gds_server_options *o)
+{
+	return o->version ? o->version : "v" PACKAGE_VERSION;
+}
+
+const char *gds_server_runtime(const struct gds_server_options *o)
+{
+	return o->runtime ? o->runtime : "docker";
+}
+
 /* API-01, with the newline that the agent ends it with. */
 static char *make_info(const struct gds_server_options *o)
 {
-	json_t *info = json_pack("{s:s, s:s, s:s}", "version",
-		o->version ? o->version : "v" PACKAGE_VERSION, "name",
-		o->name ? o->name : "gdserver", "runtime", o->runtime ? o->runtime : "docker");
+	json_t *info = json_pack("{s:s, s:s, s:s}", "version", gds_server_version(o), "name",
+		gds_server_name(o), "runtime", gds_server_runtime(o));
 	char *text = info ? json_dumps(info, JSON_COMPACT) : NULL;
 	json_decref(info);
 	size_t n = text ? strlen(text) : 0;
@@ -105,7 +119,7 @@ static void defaults(struct gds_server_options *o)
 static int server_new(struct gds_server **out, const struct gds_server_options *o,
 	struct gds_complaint *complaint)
 {
-	unsigned faults = 0;
+	struct gds_faults faults;
 	int rc = gds_faults_parse(o->faults, &faults, complaint);
 	if (rc != GDS_OK) {
 		return rc;
@@ -123,10 +137,13 @@ static int server_new(struct gds_server **out, const struct gds_server_options *
 	gds_trust_ref(server->o.trust);
 	pthread_mutex_init(&server->lock, NULL);
 	server->faults = faults;
-	server->ops.ended = gds_connection_ended;
-	server->ops.established = gds_worker_established;
-	gds_faults_apply(faults, &server->ops, &server->o.optional_client_cert);
+	server->ops.serve.ended = gds_connection_ended;
+	server->ops.serve.established = gds_worker_established;
 	server->info = make_info(o);
+	gds_http_options_init(&server->http, server->info, o);
+	gds_faults_apply(&server->faults, &server->ops, &server->o);
+	gds_fault_http(&server->faults, &server->http);
+	server->http.limit = server->o.max_connections;
 	server->workers = gds_alloc(env(), server->o.workers * sizeof(*server->workers));
 	rc = env()->random(env()->ctx, server->cookie_keys, sizeof(server->cookie_keys));
 	if (!server->info || !server->workers || rc != GDS_OK) {

@@ -35,10 +35,15 @@ struct gds_server_options {
 	size_t max_sessions;	/* UDP sessions a worker; 0 = 4096 */
 	bool optional_client_cert; /* TLS-12 */
 	enum gds_versions versions;
-	const char *const *faults; /* names, NULL-terminated; NULL = none */
+	const char *const *faults; /* "NAME" or "NAME=ARG", NULL-terminated; NULL = none */
 	gds_log_fn *log;
 	void *log_ctx;
 };
+
+/** What /info says of a server with these options. */
+const char *gds_server_name(const struct gds_server_options *);
+const char *gds_server_version(const struct gds_server_options *);
+const char *gds_server_runtime(const struct gds_server_options *);
 
 /**
  * Bind, start the workers. \return GDS_OK, or an error with a sentence in complaint; then nothing

@@ -7,6 +7,7 @@
 #include "io/socket.h"
 #include "net/driver.h"
 #include "net/loop.h"
+#include "server/faults.h"
 #include "server/http.h"
 #include "server/server.h"
 
@@ -50,6 +51,7 @@ struct gds_worker {
 	struct gds_timer *resume; /* accepting was paused for want of descriptors */
 	struct gds_timer *drain, *keys;
 	bool accepting, stopping;
+	struct gds_pass *leaked; /* of a fault: destinations that stay open */
 	gds_time complain_again; /* mono: that there are no descriptors */
 	size_t tcp_open, open;
 	gds_time log_second; /* mono: since when log_lines counts */
@@ -59,9 +61,10 @@ struct gds_worker {
 
 struct gds_server {
 	struct gds_server_options o;
-	struct gds_serve_ops ops;
+	struct gds_server_ops ops;
 	struct gds_address address;
-	unsigned faults;
+	struct gds_faults faults;
+	struct gds_http_options http;
 	char *info;	      /* the body of /info */
 	pthread_mutex_t lock; /* of the log and the cookie keys */
 	uint8_t cookie_keys[2][16];
@@ -75,8 +78,13 @@ struct gds_connection {
 	enum gds_transport transport;
 	struct gds_binding *binding; /* NULL while it is being bound */
 	bool ended;		     /* while it was being bound */
-	unsigned faults;
-	bool answer; /* a fault: a health check that is answered */
+	gds_time established;	     /* mono: when its session stood; 0: not yet */
+	/* Of faults. */
+	bool answer; /* a health check that is answered */
+	bool reset;  /* it is to end by a reset */
+	bool dialling, tunnelled;
+	bool return_dead;    /* nothing goes back to the client any more */
+	gds_time sink_until; /* mono: its destination swallows all until then; 0: a real one */
 };
 
 /* worker.c */
@@ -100,11 +108,5 @@ void gds_server_cookie_keys(struct gds_server *, bool rotate, uint8_t keys[2][16
 
 /* report.c: the outcome of a connection as counter and log line. */
 void gds_connection_ended(void *connection, const struct gds_serve_report *);
-
-/* faults.c */
-/** \return GDS_OK, or GDS_E_INVALID with a sentence. */
-int gds_faults_parse(const char *const *names, unsigned *faults, struct gds_complaint *);
-/** Replace what these faults do otherwise. */
-void gds_faults_apply(unsigned faults, struct gds_serve_ops *, bool *optional_client_cert);
 
 #endif

@@ -64,8 +64,7 @@ static struct gds_connection *serve(struct gds_worker *w, struct gds_carrier *be
 	if (!c) {
 		return NULL;
 	}
-	*c = (struct gds_connection){
-		.worker = w, .transport = transport, .faults = w->server->faults};
+	*c = (struct gds_connection){.worker = w, .transport = transport};
 	struct gds_serve_options serve = {
 		.trust = o->trust,
 		.transport = transport,
@@ -79,12 +78,16 @@ static struct gds_connection *serve(struct gds_worker *w, struct gds_carrier *be
 		.dial_limit = o->dial_limit,
 		.idle = o->udp_idle,
 		.scratch = w->scratch,
-		.ops = &w->server->ops,
+		.ops = &w->server->ops.serve,
 		.ctx = c,
 		.env = env(),
 	};
-	struct gds_machine *machine = gds_serve_new(below, &serve);
+	const struct gds_server_ops *ops = &w->server->ops;
+	struct gds_carrier *bottom = ops->under ? ops->under(c, below) : below;
+	struct gds_machine *machine = gds_serve_new(bottom, &serve);
 	if (!machine) {
+		*taken = bottom != below;
+		gds_carrier_close(*taken ? bottom : NULL, GDS_CLOSE_RESET);
 		gds_free(env(), c);
 		return NULL;
 	}
@@ -235,6 +238,7 @@ static void udp_readable(void *ctx, short revents)
 void gds_worker_established(void *ctx, struct gds_carrier *below)
 {
 	struct gds_connection *c = ctx;
+	c->established = gds_now(env());
 	if (c->transport == GDS_UDP) {
 		gds_demux_established(c->worker->demux, below);
 	}
@@ -293,7 +297,8 @@ void gds_worker_drain(void *ctx)
 
 static bool init_demux(struct gds_worker *w)
 {
-	static const struct gds_demux_ops ops = {udp_send, udp_accepted, udp_wake, udp_replaced};
+	const struct gds_demux_ops ops = {
+		udp_send, udp_accepted, udp_wake, udp_replaced, w->server->ops.hello};
 	struct gds_demux_options o = {.max_sessions = w->server->o.max_sessions, .env = env()};
 	gds_server_cookie_keys(w->server, false, o.cookie_key);
 	w->demux = gds_demux_new(&o, &ops, w);
@@ -315,7 +320,7 @@ int gds_worker_init(struct gds_worker *w, struct gds_server *server, int tcp, in
 		return GDS_E_NOMEM;
 	}
 	w->driver = gds_driver_new(w->loop, w->resolver, &driver_ops, w, env());
-	w->http = gds_http_new(w->loop, server->info, server->o.max_connections, env());
+	w->http = gds_http_new(w->loop, &server->http, env());
 	w->resume = gds_timer_new(w->loop, resume, w);
 	w->drain = gds_timer_new(w->loop, drain_over, w);
 	w->keys = gds_timer_new(w->loop, rotate_keys, w);
@@ -324,6 +329,9 @@ int gds_worker_init(struct gds_worker *w, struct gds_server *server, int tcp, in
 	if (!w->driver || !w->http || !w->resume || !w->drain || !w->keys || !w->tcp_watch ||
 		!w->udp_watch) {
 		return GDS_E_NOMEM;
+	}
+	if (server->ops.listening) {
+		server->ops.listening(w);
 	}
 	gds_loop_on_iteration(w->loop, iteration, w);
 	gds_timer_set(w->keys, gds_later(gds_now(env()), COOKIE_KEY_LIFE));
@@ -348,6 +356,7 @@ void gds_worker_deinit(struct gds_worker *w)
 	if (w->driver) {
 		gds_driver_free(w->driver);
 	}
+	gds_fault_forget_leaked(w);
 	gds_http_free(w->http);
 	gds_demux_free(w->demux);
 	gds_batch_free(w->batch);

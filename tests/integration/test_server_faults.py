@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The deliberate misbehaviour of gdserver: each fault breaks its statement, says so, and breaks nothing else."""
 
+import json
+import pathlib
+import subprocess
+
 import pytest
 
 import harness
@@ -106,15 +110,75 @@ def test_the_rest_is_as_ever(open_session):
     assert b'"runtime":"docker"' in session.read()
 
 
+def listed():
+    result = harness.run("gdserver", "--list-faults", "--json")
+    assert result.rc == 0
+    return json.loads(result.stdout)
+
+
 def test_list():
-    """Every fault of the catalogue has its statement, and the server knows all of them."""
-    listed = harness.run("gdserver", "--list-faults")
-    assert listed.rc == 0
-    names = [line.split()[0] for line in listed.stdout.splitlines()]
-    assert len(names) == len(set(names)) >= 8
-    for name in names:
-        # It gets as far as the certificates that are not given.
-        assert "no certificates" in harness.run("gdserver", "--fault", name).stderr
+    """Every fault of the catalogue has all that is to be said of it, and the server knows it, bare or with its argument."""
+    faults, known = listed()["faults"], harness.run("gdprobe", "--list-causes").stdout
+    names = [fault["name"] for fault in faults]
+    assert len(names) == len(set(names)) >= 64
+    table = harness.run("gdserver", "--list-faults").stdout.splitlines()
+    assert [line.split()[0].partition("=")[0] for line in table[:len(names)]] == names
+    for fault in faults:
+        # Either gdprobe can see it, and then it has a cause that gdprobe knows; or it cannot.
+        assert (fault["cause"] is None) == (fault["shows"] == "conform"), fault
+        assert fault["cause"] is None or f"{fault['cause']} " in known + " ", fault
+        assert ("default" in fault) == (fault["argument"] is not None), fault
+    # They get as far as the certificates that are not given.
+    results = harness.in_parallel(*(lambda name=name: harness.run("gdserver", "--fault", name) for name in names))
+    assert all("no certificates" in result.stderr for result in results)
+
+
+@pytest.mark.parametrize("fault, words", [
+    ("close-late=soon", "a number from"), ("close-late=", "a number from"), ("udp-drops=0", "a number from 1 to"),
+    ("dtls-alert=256", "a number from 1 to 255"), ("skip-dial=1", "takes no argument"), ("close-late=1x", "1x"),
+    ("=5", "no fault named"),
+])
+def test_bad_argument(certs, fault, words):
+    result = harness.run("gdserver", *certs.server_options(), "--fault", fault)
+    assert result.rc == 3
+    assert words in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_certificates_need_the_key_of_the_ca(certs, start_server, tmp_path):
+    """Those that sign say so where there is nothing to sign with; those of another CA have one of their own."""
+    result = harness.run("gdserver", *certs.server_options(), "--fault", "cert-expired")
+    assert result.rc == 3
+    assert "CA's key" in result.stderr and "--agent-env" in result.stderr and result.stderr.count("\n") == 1
+    start_server("--fault", "cert-other-ca")
+    start_server("--fault", "cert-expired", identity=("--ephemeral", tmp_path / "lab"))
+
+
+def test_profile_is_the_differences_of_the_server(start_server):
+    """As many faults as statements of the server's side that GoDoxy breaks, and each breaks its own."""
+    statements = pathlib.Path(__file__).parents[2] / "src/core/requirements.c"
+    rows = subprocess.run(["awk", "-f", statements.parents[2] / "tests/lib/statements.awk", statements], text=True,
+                          capture_output=True, check=True).stdout.splitlines()
+    differs = [row.split("|")[0] for row in rows if row.split("|")[4] and row.split("|")[2] in ("server", "both")]
+    everything = listed()
+    broken_by = {fault["name"]: fault["statement"] for fault in everything["faults"]}
+    profile, = everything["profiles"]
+    assert profile["name"] == "godoxy-0.30"
+    assert [broken_by[name.partition("=")[0]] for name in profile["faults"]] == differs
+    server = start_server("--profile", "godoxy-0.30")
+    harness.wait_for(lambda: server.stderr.count("FAULT") == len(differs), what="all announcements")
+    assert "PROFILE godoxy-0.30" in server.stderr
+
+
+def test_profile_is_healthy(certs, start_server):
+    """None of it is visible to a check, as with the agent itself."""
+    server = start_server("--profile", "godoxy-0.30")
+    result = harness.run("gdprobe", "--loopback", "-i", certs.zip, server.target)
+    assert result.rc == 0, result
+
+
+def test_unknown_profile():
+    result = harness.run("gdserver", "--profile", "nonsense")
+    assert result.rc == 3 and "nonsense" in result.stderr
 
 
 def test_unknown_name(certs):
