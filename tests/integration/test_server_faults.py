@@ -117,7 +117,7 @@ def listed():
 
 
 def test_list():
-    """Every fault of the catalogue has all that is to be said of it, and the server knows it, bare or with its argument."""
+    """Every fault of the catalogue has all that is to be said of it, and the server knows it, bare."""
     faults, known = listed()["faults"], harness.run("gdprobe", "--list-causes").stdout
     names = [fault["name"] for fault in faults]
     assert len(names) == len(set(names)) >= 64

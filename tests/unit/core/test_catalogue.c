@@ -155,8 +155,39 @@ static void test_faults(void **state)
 		assert_non_null(gds_requirement_find(fault->statement));
 		assert_true(fault->stage < GDS_STAGES);
 		assert_true(strlen(fault->text) > 10);
+		/* What gdprobe can see has a cause that it may name, and nothing else has one. */
+		assert_int_equal(fault->cause == NULL, fault->shows == GDS_SHOWS_CONFORM);
+		if (fault->cause) {
+			assert_string_equal(gds_cause_find(fault->cause)->id, fault->cause);
+		}
+		assert_true(fault->argument || fault->standard == 0);
 	}
+	assert_true(gds_faults_count >= 64);
 	assert_null(gds_fault_find("no-such-fault"));
+	assert_null(gds_fault_find("skip-dia"));
+	assert_null(gds_fault_find("=1"));
+	assert_string_equal(gds_fault_find("close-late=300")->name, "close-late");
+}
+
+/* GoDoxy's differences on the server's side, one fault each. */
+static void test_profiles(void **state)
+{
+	const struct gds_fault_profile *profile = gds_fault_profile_find("godoxy-0.30");
+	size_t n = 0;
+
+	(void)state;
+	assert_non_null(profile);
+	for (size_t i = 0; i < gds_requirements_count; i++) {
+		const struct gds_requirement *row = &gds_requirements[i];
+
+		if (row->differs && (row->side == 'S' || row->side == 'B')) {
+			assert_non_null(profile->faults[n]);
+			assert_string_equal(
+				gds_fault_find(profile->faults[n++])->statement, row->id);
+		}
+	}
+	assert_null(profile->faults[n]);
+	assert_null(gds_fault_profile_find("godoxy"));
 }
 
 /* Whatever the acceptor refuses names a statement that the catalogue has. */
@@ -194,6 +225,7 @@ int main(void)
 		cmocka_unit_test(test_causes),
 		cmocka_unit_test(test_severities),
 		cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_profiles),
 		cmocka_unit_test(test_statements_of_refusals),
 	};
 
