@@ -90,6 +90,8 @@ struct gds_facts {
 	size_t first_length;
 	/* mono, 0 = not yet: creation; first bytes in; peer's certificate judged; handshake done */
 	gds_time started, hello_in, verified, finished;
+	/* UDP client: version of the plaintext record of alert_in, 0xfefd; 0: none */
+	unsigned alert_version;
 	gds_time verifying; /* [ns] span spent in judging the peer's certificate */
 };
 

@@ -25,6 +25,7 @@ static void hear_alert(struct gds_session *s, const uint8_t *record, size_t n)
 		return;
 	}
 	s->facts.alert_in = alert + 1;
+	s->facts.alert_version = (unsigned)record[1] << 8 | record[2];
 	s->below = (struct gds_error){
 		.code = GDS_E_ALERT, .alert = alert + 1, .origin = GDS_PEER, .statement = "UDP-14"};
 }

@@ -7,6 +7,9 @@
 
 #include <gnutls/gnutls.h>
 
+/* Versions of records. */
+enum { TLS_10 = 0x0301, TLS_11 = 0x0302, DTLS_10 = 0xfeff };
+
 enum {
 	ALERT_HANDSHAKE_FAILURE = 40,
 	ALERT_NO_CERTIFICATE = 41,
@@ -91,14 +94,29 @@ static const char *rejected(const struct gds_verdict_input *in)
 	}
 }
 
+/* A server that agreed on a version before it found no suite says so by the version of the record
+ * that its alert is in: an old one, as the suites of today do not exist for it. */
+static bool is_of_old_version(const struct gds_verdict_input *in)
+{
+	const struct gds_facts *facts = &in->report->facts;
+	unsigned version = facts->alert_version;
+	if (in->transport == GDS_TCP && facts->first_length >= 3 &&
+		facts->first[0] == GDS_CONTENT_ALERT) {
+		version = (unsigned)facts->first[1] << 8 | facts->first[2];
+	}
+	return version == TLS_10 || version == TLS_11 || version == DTLS_10;
+}
+
 static const char *no_suite(const struct gds_verdict_input *in)
 {
-	if (in->transport == GDS_TCP) {
-		return "tls-suite";
+	bool udp = in->transport == GDS_UDP;
+	if (udp && in->other && in->other->facts.peer.present && in->other->facts.peer.rsa) {
+		return "server-cert-rsa-udp";
 	}
-	return in->other && in->other->facts.peer.present && in->other->facts.peer.rsa
-		       ? "server-cert-rsa-udp"
-		       : "dtls-suite";
+	if (is_of_old_version(in)) {
+		return "tls-version";
+	}
+	return udp ? "dtls-suite" : "tls-suite";
 }
 
 static const char *by_alert(const struct gds_verdict_input *in, int alert)

@@ -24,10 +24,6 @@ STAGES = {
     "dial-other-port": {"payload"},
 }
 
-# The alert says less than there is to say: what a server of an old version answers is alert 40, the same as for want of
-# a suite. The cause that is named instead; whoever improves the diagnosis takes the row away.
-MISJUDGED = {"tls-1.1-only": "tls-suite", "dtls-1.0-only": "dtls-suite"}
-
 
 def catalogue():
     listed = harness.run("gdserver", "--list-faults", "--json")
@@ -79,9 +75,8 @@ def causes(verdict):
 def test_probe_names_the_fault(verdicts, name):
     fault, verdict = FAULTS[name], verdicts[name].result()
     assert verdict["result"] != "healthy" and verdict["exit"] in (1, 2)
-    expected = MISJUDGED.get(name, fault["cause"])
     # One cause, whatever the number of faces that show it: at most two may be named.
-    assert expected in causes(verdict) and len(causes(verdict)) <= 2, causes(verdict)
+    assert fault["cause"] in causes(verdict) and len(causes(verdict)) <= 2, causes(verdict)
     stages = {failing_stage(face) for face in failed_faces(verdict).values()}
     assert stages <= STAGES.get(name, {fault["stage"]}), stages
     # A certificate that expires soon is a warning, and all faces work.

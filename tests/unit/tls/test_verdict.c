@@ -23,6 +23,7 @@ struct verdict_case {
 	unsigned verify, own_flaws;
 	bool established, requested, sent, hello_verify;
 	const char *first;
+	unsigned alert_version;
 	int lib;
 	int other_alert; /* what TCP was told; 0 none */
 	bool other_rsa, no_own, cannot_sign;
@@ -87,6 +88,10 @@ static const struct verdict_case cases[] = {
 	{"tls-suite", TCP_, ALERT(40), .requested = false},
 	{"tls-suite", TCP_, ALERT(40), .requested = true, .sent = true},
 	{"tls-suite", TCP_, ALERT(71)},
+	{"tls-suite", TCP_, ALERT(40), .first = "\x15\3\3"},
+	{"tls-version", TCP_, ALERT(40), .first = "\x15\3\2"},
+	{"tls-version", UDP_, ALERT(40), .alert_version = 0xfeff},
+	{"dtls-suite", UDP_, ALERT(71), .alert_version = 0xfefd},
 	{"dtls-suite", UDP_, ALERT(71)},
 	{"dtls-suite", UDP_, ALERT(40)},
 	{"server-cert-rsa-udp", UDP_, ALERT(71), .other_rsa = true},
@@ -172,6 +177,7 @@ static void fill(const struct verdict_case *c, struct gds_report *report)
 	f->certificate_requested = c->requested;
 	f->certificate_sent = c->sent;
 	f->hello_verify = c->hello_verify;
+	f->alert_version = c->alert_version;
 	f->retransmissions = c->transport == GDS_UDP ? 2 : 0;
 	f->bytes_out = 200;
 	f->verify = c->verify;
