@@ -141,7 +141,7 @@ static const struct row {
 	ROW("header-hangs-on-http", http, GDS_FAULT_HANGS),
 	ROW("keeps-client-end", destination, GDS_FAULT_KEEP_CLIENT_END),
 	ROW("keeps-destination-end", stream, GDS_FAULT_KEEP_DESTINATION_END),
-	{"ignores-resets", AT(stream), GDS_FAULT_CLIENT_RESET, NO_ARGUMENT, 0, 0},
+	ROW("ignores-resets", stream, GDS_FAULT_CLIENT_RESET),
 	ROW("dial-not-cancelled", stream, GDS_FAULT_KEEP_DIALLING),
 	ROW("udp-never-idle", server, GDS_FAULT_NEVER_IDLE),
 	ROW("udp-silent-shutdown", slot, GDS_FAULT_SILENT_SHUTDOWN),
@@ -156,6 +156,19 @@ static const struct row *find(const struct gds_fault *fault)
 		}
 	}
 	return NULL;
+}
+
+/* Of these one is chosen, of the others any number of bits is set. */
+static bool is_choice(size_t member)
+{
+	return member == AT(tls) || member == AT(dtls) || member == AT(alpn) ||
+	       member == AT(start) || member == AT(hello);
+}
+
+static void set_member(struct gds_faults *f, const struct row *row)
+{
+	unsigned *member = (unsigned *)(void *)((char *)f + row->member);
+	*member = is_choice(row->member) ? row->value : *member | row->value;
 }
 
 static int set_argument(struct gds_faults *f, const struct row *row, const struct gds_fault *fault,
@@ -191,7 +204,7 @@ int gds_faults_parse(
 			return gds_complain(complaint, GDS_E_INVALID,
 				"there is no fault named \"%s\"; --list-faults shows them", *names);
 		}
-		*(unsigned *)(void *)((char *)f + row->member) |= row->value;
+		set_member(f, row);
 		int rc = set_argument(f, row, fault, *names, complaint);
 		if (rc != GDS_OK) {
 			return rc;

@@ -3,6 +3,7 @@
 
 import json
 import pathlib
+import socket
 import subprocess
 
 import pytest
@@ -101,6 +102,21 @@ def test_faults_combine(open_session, destination):
     session = open_session("accept-bad-checksum", "no-close-notify")
     session.write(broken("checksum", destination.address) + b"payload")
     assert destination.accept().recv(100) == b"payload"
+
+
+def test_the_last_choice_counts(start_server):
+    """Nobody can both hang and greet."""
+    server = start_server("--fault", "stalls", "--fault", "speaks-ssh", "--fault", "speaks-smtp")
+    with socket.create_connection(server.address, timeout=harness.LIMIT) as sock:
+        assert sock.recv(100).startswith(b"220 ")
+
+
+def test_agent_version(start_server, certs):
+    """What GoDoxy judges an agent's age by."""
+    server = start_server("--agent-version", "v0.18.0")
+    with TlsClient(server.address, context(certs, alpn=(HTTP,))) as session:
+        session.write(b"GET /godoxy/agent/info HTTP/1.1\r\nHost: agent\r\n\r\n")
+        assert b'"version":"v0.18.0"' in session.read()
 
 
 def test_the_rest_is_as_ever(open_session):
