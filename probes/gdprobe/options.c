@@ -6,6 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A target has up to five descriptors: below the usual limit of 1024, and little enough that one
+ * target's handshake does not wait for the others'. */
+#define PARALLEL 16
+#define PARALLEL_MAX 256
 #define DEFAULT_TIMEOUT (5 * GDS_SECOND) /* API-08: the budget GoDoxy gives an agent */
 
 static const char *const face_names[] = {
@@ -127,6 +131,28 @@ static int set_timeout(void *ctx, const char *value, struct gds_complaint *compl
 	return gds_duration_parse(value, &((struct options *)ctx)->timeout, complaint);
 }
 
+static int set_file(void *ctx, const char *value, struct gds_complaint *complaint)
+{
+	struct options *options = ctx;
+
+	if (options->n_files == FILES_MAX) {
+		return gds_complain(complaint, GDS_E_INVALID, "at most %d lists", FILES_MAX);
+	}
+	options->files[options->n_files++] = value;
+	return GDS_OK;
+}
+
+static int set_parallel(void *ctx, const char *value, struct gds_complaint *complaint)
+{
+	long n = 0;
+	int rc = gds_number_parse(value, 1, PARALLEL_MAX, &n, complaint);
+
+	if (rc == GDS_OK) {
+		((struct options *)ctx)->parallel = (size_t)n;
+	}
+	return rc;
+}
+
 static int set_json(void *ctx, const char *value, struct gds_complaint *complaint)
 {
 	(void)value;
@@ -205,7 +231,9 @@ static const struct gds_option table[] = {
 	{0, "loopback", NULL,
 		"be the destination: the agent connects back to an echo service in here",
 		set_loopback},
-	{0, "timeout", "TIME", "for the whole run: 2, 1.5s, 800ms (default 5s)", set_timeout},
+	{0, "timeout", "TIME", "for each target: 2, 1.5s, 800ms (default 5s)", set_timeout},
+	{'f', "targets", "FILE|-", "check the targets in this file too, one a line", set_file},
+	{0, "parallel", "N", "this many targets at once (default 16)", set_parallel},
 	{0, NULL, NULL, "What to print", NULL},
 	{0, "json", NULL, "one JSON object a target", set_json},
 	{0, "nagios", NULL, "one line with performance data", set_nagios},
@@ -224,7 +252,7 @@ static const struct gds_program program = {
 	.purpose =
 		"Say whether a GoDoxy agent is healthy over TCP, UDP and HTTPS, and if not, why.\n"
 		"TARGET is HOST[:8890], an agent's zip HOST:PORT.zip, or a folder of them.",
-	.usage = "[OPTION]... TARGET...\n--explain CAUSE\n--list-causes",
+	.usage = "[OPTION]... TARGET...\n[OPTION]... -f FILE\n--explain CAUSE\n--list-causes",
 	.options = table,
 	.n = sizeof(table) / sizeof(table[0]),
 	.examples = "Examples:\n"
@@ -232,6 +260,7 @@ static const struct gds_program program = {
 		    "  gdprobe -i agent.zip nas.lan\n"
 		    "  gdprobe -i agent.zip --loopback nas.lan\n"
 		    "  gdprobe --agent-env /etc/godoxy-agent.env localhost\n"
+		    "  gdprobe -f agents.txt --parallel 32\n"
 		    "  gdprobe --nagios -w 1,30: -c 4,7: certs/\n"
 		    "\nExit status: 0 healthy, 1 warning, 2 not healthy, 3 could not judge.\n",
 	.usage_exit = 3,
@@ -278,7 +307,7 @@ int options_parse(struct options *options, int argc, char **argv, bool *done, in
 	const char *wrong;
 	int code;
 
-	*options = (struct options){.timeout = DEFAULT_TIMEOUT};
+	*options = (struct options){.timeout = DEFAULT_TIMEOUT, .parallel = PARALLEL};
 	code = gds_options_parse(&program, argc, argv, options, done, rest);
 	if (*done || options->explain || options->list_causes) {
 		return code;
@@ -288,8 +317,8 @@ int options_parse(struct options *options, int argc, char **argv, bool *done, in
 			true;
 	}
 	wrong = contradiction(options);
-	if (!wrong && *rest >= argc) {
-		wrong = "no target: give HOST[:PORT], an agent's zip, or a folder of zips";
+	if (!wrong && *rest >= argc && options->n_files == 0) {
+		wrong = "no target: give HOST[:PORT], an agent's zip, a folder of zips, or -f FILE";
 	}
 	if (!wrong && gds_identity_options_check(&options->identity, &complaint) != GDS_OK) {
 		wrong = complaint.text;

@@ -24,6 +24,8 @@ enum face {
 	FACES
 };
 
+#define FILES_MAX 16 /* -f */
+
 struct options {
 	bool faces[FACES]; /* what to check; FACE_HTTPS to FACE_UDP are asked for, tunnels follow */
 	bool optional[FACES];
@@ -34,6 +36,9 @@ struct options {
 	gds_time timeout;
 	bool json, nagios, verbose, list_causes, thresholds_given;
 	const char *explain;
+	const char *files[FILES_MAX]; /* -f, in order */
+	size_t n_files;
+	size_t parallel; /* targets under way at once */
 	struct gds_thresholds warning, critical;
 	struct gds_identity_options identity;
 };
@@ -77,10 +82,18 @@ struct probe {
 	struct gds_destination *destination; /* --loopback */
 	struct gds_complaint complaint;	     /* code GDS_OK: it can be judged */
 	gds_time start, duration;
+	gds_time deadline; /* of its machines: a little before the target's budget is over */
+	struct probe *next_ended;
 	unsigned open; /* checks under way */
 	bool finished;
 	bool own_is_short; /* --agent-env: our certificate's own end says nothing */
 };
+
+/**
+ * The target is judged, or cannot be: complaint says why. Its machines have ended, but what it
+ * holds is freed later.
+ */
+typedef void probe_ended_fn(void *ctx, struct probe *);
 
 struct run {
 	const struct options *options;
@@ -92,17 +105,33 @@ struct run {
 	struct gds_scratch *scratch;
 	struct probe *probes;
 	size_t n, next, active;
-	gds_time deadline; /* of the machines: a little before the run's own */
-	bool over;	   /* no new target is begun */
+	probe_ended_fn *ended;
+	void *ctx;
+	struct probe *first_ended; /* not yet cleared */
+	bool filling;
+	bool borrowed; /* loop, resolver, driver and scratch are another run's */
+	bool over;     /* no new target is begun */
 };
 
 /** options.c: \return the exit code when *done. Arguments begin at *rest. */
 int options_parse(struct options *, int argc, char **argv, bool *done, int *rest);
 
-/** run.c: check all targets side by side. \return GDS_OK, or an error with a sentence. */
+/** run.c: make the loop and what hangs on it. \return GDS_OK, GDS_E_NOMEM. */
+int run_prepare(struct run *);
+/** Begin with as many targets as may be under way at once; the others follow as these end. */
+void run_begin(struct run *);
+/**
+ * Check all targets, each within the time that the options give it. ended was called for each
+ * that was begun. \return GDS_OK, or an error with a sentence.
+ */
 int run_all(struct run *, struct gds_complaint *);
-/** Free what run_all and the probes hold. */
+/** Free what run_all and the probes hold. Not from within ended. */
 void run_clear(struct run *);
+
+/** identity.c: load what the target is asked with, into trust, identity and complaint. */
+void introduce(struct probe *);
+/** The same for all targets, when the options name it: read once, it may be a pipe. */
+void introduce_all(struct run *);
 
 /** info.c: read the answer of /info. */
 void info_read(struct info *, const struct gds_fetch_result *, int64_t wall);
@@ -110,10 +139,37 @@ void info_read(struct info *, const struct gds_fetch_result *, int64_t wall);
 /** diagnose.c: from what was seen to what is wrong. */
 void diagnose(const struct probe *, struct gds_result *out, int64_t wall);
 
-/** report.c: print all results. \return the exit code. */
-int report_print(const struct options *, const struct gds_result *results, size_t n, char **argv);
+/**
+ * report.c: print one result; with many targets a healthy one in a line.
+ * \return false when it could not be written.
+ */
+bool report_result(
+	const struct options *, const struct gds_result *, const struct gds_targets *, char **argv);
+/** The one line of all. */
+bool report_nagios(const struct options *, const struct gds_result *results, size_t n);
+/** Complain about standard output. \return the exit code. */
+int report_unwritable(void);
 /** Print one cause, or all of them. \return the exit code. */
 int report_explain(const char *id);
 int report_causes(void);
+
+/** batch.c: check all targets and print what they come to. \return the exit code. */
+int batch_run(const struct options *, const struct gds_targets *, size_t junk, char **argv);
+
+/**
+ * targets.c: add the lines of a file, "-" for standard input. Lines that are no target are named
+ * on stderr and counted, and so are those that are there already, which are not checked twice.
+ * \return GDS_OK, or an error with a sentence when the file cannot be read.
+ */
+int targets_read(
+	struct gds_targets *, const char *path, size_t *junk, struct gds_complaint *complaint);
+
+struct progress;
+/** progress.c: a line on stderr that is kept up to date. NULL where none is wanted: no terminal. */
+struct progress *progress_new(const struct options *, size_t total);
+void progress_show(struct progress *, size_t done, size_t bad, gds_time now);
+/** Make room for lines on stdout. Accepts NULL. */
+void progress_hide(struct progress *);
+void progress_free(struct progress *);
 
 #endif

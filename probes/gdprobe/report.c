@@ -18,47 +18,48 @@ static void complain(const struct gds_result *result)
 	fprintf(stderr, "gdprobe: %s\n", result->complaint);
 }
 
-static bool print_text(const struct options *options, const struct gds_result *results, size_t n)
+static bool print_text(const struct options *options, const struct gds_result *result, bool brief)
 {
 	struct gds_term_options term = {
 		.verbose = options->verbose, .colour = gds_colour_wanted(stdout)};
 	char bytes[TARGET_TEXT];
 	struct gds_text text;
 
-	for (size_t i = 0; i < n; i++) {
-		if (results[i].complaint[0]) {
-			complain(&results[i]);
-			continue;
-		}
-		gds_text_init(&text, bytes, sizeof(bytes));
-		gds_term_format(&text, &results[i], &term);
-		if (fputs(bytes, stdout) == EOF) {
-			return false;
-		}
+	if (result->complaint[0]) {
+		complain(result);
+		return true;
 	}
-	return true;
+	gds_text_init(&text, bytes, sizeof(bytes));
+	gds_term_format(&text, result, &term);
+	if (brief && result->severity == GDS_FINE) {
+		bytes[strcspn(bytes, "\n") + 1] = '\0';
+	}
+	return fputs(bytes, stdout) != EOF;
 }
 
-static bool print_json(const struct gds_result *results, size_t n, char **argv)
+static bool print_json(const struct gds_result *result, char **argv)
 {
 	struct gds_result_tool tool = {.tool = "gdprobe", .version = PACKAGE_VERSION, .argv = argv};
+	char *line = gds_json_format(result, &tool);
+	bool printed = line && puts(line) != EOF;
 
-	for (size_t i = 0; i < n; i++) {
-		char *line = gds_json_format(&results[i], &tool);
-		bool printed = line && puts(line) != EOF;
-
-		free(line);
-		if (results[i].complaint[0]) {
-			complain(&results[i]);
-		}
-		if (!printed) {
-			return false;
-		}
+	free(line);
+	if (result->complaint[0]) {
+		complain(result);
 	}
-	return true;
+	return printed;
 }
 
-static bool print_nagios(const struct options *options, const struct gds_result *results, size_t n)
+bool report_result(const struct options *options, const struct gds_result *result,
+	const struct gds_targets *targets, char **argv)
+{
+	if (options->json) {
+		return print_json(result, argv);
+	}
+	return print_text(options, result, targets->n > 1 && !options->verbose);
+}
+
+bool report_nagios(const struct options *options, const struct gds_result *results, size_t n)
 {
 	size_t size = TARGET_TEXT + n * 1024;
 	const struct gds_result **list = calloc(n, sizeof(*list));
@@ -79,30 +80,10 @@ static bool print_nagios(const struct options *options, const struct gds_result 
 	return printed;
 }
 
-int report_print(
-	const struct options *options, const struct gds_result *results, size_t n, char **argv)
+int report_unwritable(void)
 {
-	enum gds_severity severity = GDS_FINE;
-	bool printed;
-
-	for (size_t i = 0; i < n; i++) {
-		severity = gds_severity_worse(
-			severity, options->nagios ? gds_nagios_severity(&results[i],
-							    &options->warning, &options->critical)
-						  : results[i].severity);
-	}
-	if (options->json) {
-		printed = print_json(results, n, argv);
-	} else if (options->nagios) {
-		printed = print_nagios(options, results, n);
-	} else {
-		printed = print_text(options, results, n);
-	}
-	if (!printed || fflush(stdout) == EOF) {
-		fprintf(stderr, "gdprobe: the result could not be written to standard output\n");
-		return gds_severity_exit(GDS_UNKNOWN);
-	}
-	return gds_severity_exit(severity);
+	fprintf(stderr, "gdprobe: the result could not be written to standard output\n");
+	return gds_severity_exit(GDS_UNKNOWN);
 }
 
 int report_explain(const char *id)

@@ -4,21 +4,26 @@
 
 #include <string.h>
 
-/* Targets under way at once: three descriptors each stay below the usual limit of 1024. */
-#define WINDOW 64
-/* The machines end this much before the run does, so that their verdict is still told in time. */
+/* The machines end this much before the budget does, so that their verdict is told in time. */
 #define MARGIN (100 * GDS_MILLISECOND)
 /* After the last verdict: for goodbyes that are still on their way. */
 #define FAREWELL (200 * GDS_MILLISECOND)
 
 static void fill_window(struct run *run);
+static void probe_clear(struct probe *probe);
 
 /* --- The life of a target ------------------------------------------------------------------ */
 
-static void check_farewell(void *ctx)
+static void after_iteration(void *ctx)
 {
 	struct run *run = ctx;
 
+	while (run->first_ended) {
+		struct probe *probe = run->first_ended;
+
+		run->first_ended = probe->next_ended;
+		probe_clear(probe);
+	}
 	if (run->over && gds_driver_count(run->driver) == 0) {
 		gds_loop_stop(run->loop);
 	}
@@ -31,6 +36,17 @@ static void stop_now(void *ctx)
 	gds_loop_stop(run->loop);
 }
 
+/* Not before it is judged: the verdict looks at the certificates. Not at once: this may be called
+ * by what is to be freed. */
+static void probe_ended(struct probe *probe)
+{
+	struct run *run = probe->run;
+
+	probe->next_ended = run->first_ended;
+	run->first_ended = probe;
+	run->ended(run->ctx, probe);
+}
+
 static void probe_finished(struct probe *probe)
 {
 	struct run *run = probe->run;
@@ -38,11 +54,8 @@ static void probe_finished(struct probe *probe)
 	probe->finished = true;
 	probe->duration = gds_now(run->env) - probe->start;
 	run->active--;
+	probe_ended(probe);
 	fill_window(run);
-	if (run->active == 0 && !run->over) {
-		run->over = true;
-		gds_timer_set(run->farewell, gds_later(gds_now(run->env), FAREWELL));
-	}
 }
 
 static bool passed(const struct check *check)
@@ -112,7 +125,7 @@ static void ask_info(struct check *check, struct gds_carrier *session)
 		.scratch = run->scratch,
 		.env = run->env,
 		.path = "/godoxy/agent/info",
-		.deadline = run->deadline,
+		.deadline = check->probe->deadline,
 	};
 	int rc = gds_fetch_new(&check->http, session, &options, on_info, check);
 
@@ -165,7 +178,7 @@ void check_attempt(struct check *check, const struct gds_header *destination)
 		.port = probe->target->port,
 		.trust = probe->trust,
 		.versions = run->options->versions,
-		.deadline = run->deadline,
+		.deadline = probe->deadline,
 	};
 	struct gds_machine *machine;
 
@@ -199,8 +212,20 @@ void check_begin(struct check *check)
 static void probe_begin(struct probe *probe)
 {
 	struct run *run = probe->run;
+	gds_time timeout = run->options->timeout;
+	gds_time margin = timeout / 10 < MARGIN ? timeout / 10 : MARGIN;
 
+	introduce(probe);
+	if (probe->complaint.code != GDS_OK) {
+		probe_ended(probe);
+		return;
+	}
 	probe->start = gds_now(run->env);
+	probe->deadline = gds_later(probe->start, timeout - margin);
+	if (run->limit) {
+		/* For what does not end by itself; those begun before it had their time. */
+		gds_timer_set(run->limit, gds_later(probe->start, timeout));
+	}
 	run->active++;
 	/* Held open until all faces are begun: the first may fail before the second starts. */
 	probe->open++;
@@ -214,28 +239,26 @@ static void probe_begin(struct probe *probe)
 	}
 }
 
+/* Called again from within by targets that end at once: the outermost call goes on. */
 static void fill_window(struct run *run)
 {
-	while (!run->over && run->next < run->n && run->active < WINDOW) {
-		struct probe *probe = &run->probes[run->next++];
-
-		if (probe->complaint.code == GDS_OK) {
-			probe_begin(probe);
+	if (run->filling) {
+		return;
+	}
+	run->filling = true;
+	while (!run->over && run->next < run->n && run->active < run->options->parallel) {
+		probe_begin(&run->probes[run->next++]);
+	}
+	run->filling = false;
+	if (run->active == 0 && !run->over) {
+		run->over = true;
+		if (run->farewell) {
+			gds_timer_set(run->farewell, gds_later(gds_now(run->env), FAREWELL));
 		}
 	}
 }
 
-static bool anything_to_do(const struct run *run)
-{
-	for (size_t i = 0; i < run->n; i++) {
-		if (run->probes[i].complaint.code == GDS_OK) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static int prepare(struct run *run)
+int run_prepare(struct run *run)
 {
 	run->loop = gds_loop_new(run->env);
 	run->resolver = gds_resolver_new(run->env, GDS_RESOLVER_THREADS);
@@ -244,17 +267,11 @@ static int prepare(struct run *run)
 		return GDS_E_NOMEM;
 	}
 	run->driver = gds_driver_new(run->loop, run->resolver, NULL, NULL, run->env);
-	run->limit = gds_timer_new(run->loop, stop_now, run);
-	run->farewell = gds_timer_new(run->loop, stop_now, run);
-	return run->driver && run->limit && run->farewell ? GDS_OK : GDS_E_NOMEM;
+	return run->driver ? GDS_OK : GDS_E_NOMEM;
 }
 
-int run_all(struct run *run, struct gds_complaint *complaint)
+void run_begin(struct run *run)
 {
-	gds_time now = gds_now(run->env);
-	gds_time timeout = run->options->timeout;
-	gds_time margin = timeout / 10 < MARGIN ? timeout / 10 : MARGIN;
-
 	for (size_t i = 0; i < run->n; i++) {
 		run->probes[i].run = run;
 		for (int face = 0; face < FACES; face++) {
@@ -262,18 +279,25 @@ int run_all(struct run *run, struct gds_complaint *complaint)
 			run->probes[i].checks[face].face = (enum face)face;
 		}
 	}
-	if (!anything_to_do(run)) {
-		return GDS_OK;
+	fill_window(run);
+}
+
+int run_all(struct run *run, struct gds_complaint *complaint)
+{
+	bool ready = run_prepare(run) == GDS_OK;
+
+	if (ready) {
+		run->limit = gds_timer_new(run->loop, stop_now, run);
+		run->farewell = gds_timer_new(run->loop, stop_now, run);
 	}
-	if (prepare(run) != GDS_OK) {
+	if (!ready || !run->limit || !run->farewell) {
 		return gds_complain(complaint, GDS_E_NOMEM,
 			"no memory or no file descriptor left to begin: raise the limits of this "
 			"process");
 	}
-	run->deadline = gds_later(now, timeout - margin);
-	gds_timer_set(run->limit, gds_later(now, timeout));
-	gds_loop_on_iteration(run->loop, check_farewell, run);
-	fill_window(run);
+	gds_loop_on_iteration(run->loop, after_iteration, run);
+	run_begin(run);
+	after_iteration(run);
 	gds_loop_run(run->loop);
 	run->over = true;
 	/* What the limit caught ends as "cancelled" instead of without a result. */
@@ -281,14 +305,23 @@ int run_all(struct run *run, struct gds_complaint *complaint)
 	return GDS_OK;
 }
 
+static void probe_clear(struct probe *probe)
+{
+	gds_fetch_free(probe->checks[FACE_HTTPS].http);
+	probe->checks[FACE_HTTPS].http = NULL;
+	gds_destination_free(probe->destination);
+	probe->destination = NULL;
+	gds_trust_unref(probe->trust);
+	probe->trust = NULL;
+}
+
 void run_clear(struct run *run)
 {
 	for (size_t i = 0; i < run->n; i++) {
-		struct probe *probe = &run->probes[i];
-
-		gds_fetch_free(probe->checks[FACE_HTTPS].http);
-		gds_destination_free(probe->destination);
-		gds_trust_unref(probe->trust);
+		probe_clear(&run->probes[i]);
+	}
+	if (run->borrowed) {
+		return;
 	}
 	gds_driver_free(run->driver);
 	gds_timer_free(run->limit);

@@ -108,7 +108,7 @@ static bool worth_another(const struct check *check)
 
 	return check->face == FACE_UDP_TUNNEL && check->payload.datagrams == 0 &&
 	       (outcome == PAYLOAD_CLOSED || outcome == PAYLOAD_SILENT) && check->rounds < ROUNDS &&
-	       !run->over && gds_now(run->env) < run->deadline;
+	       !run->over && gds_now(run->env) < check->probe->deadline;
 }
 
 static void on_payload(void *ctx, struct gds_machine *machine)
@@ -130,8 +130,8 @@ void tunnel_opened(struct check *check, struct gds_carrier *session)
 {
 	struct run *run = check->probe->run;
 	bool echo = run->options->echo || run->options->loopback;
-	struct gds_machine *machine =
-		payload_new(session, echo ? PAYLOAD_ECHO : PAYLOAD_LISTEN, run->deadline, run->env);
+	struct gds_machine *machine = payload_new(
+		session, echo ? PAYLOAD_ECHO : PAYLOAD_LISTEN, check->probe->deadline, run->env);
 
 	check->rounds++;
 	if (!machine) {
