@@ -72,7 +72,8 @@ static void print_summary(struct batch *batch, gds_time took)
 	char span[GDS_SPAN_TEXT];
 	const size_t *count = batch->count;
 
-	if (batch->options->json || batch->options->nagios || batch->run.n < 2) {
+	if (batch->options->json || batch->options->format || batch->options->nagios ||
+		batch->run.n < 2) {
 		return;
 	}
 	printf("%zu targets: %zu healthy, %zu with a warning, %zu not healthy, %zu not judged; "

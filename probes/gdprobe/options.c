@@ -2,6 +2,7 @@
 #include "gdprobe/probe.h"
 
 #include "cli/options.h"
+#include "out/format.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -161,6 +162,12 @@ static int set_json(void *ctx, const char *value, struct gds_complaint *complain
 	return GDS_OK;
 }
 
+static int set_format(void *ctx, const char *value, struct gds_complaint *complaint)
+{
+	((struct options *)ctx)->format = value;
+	return gds_format_check(value, complaint);
+}
+
 static int set_nagios(void *ctx, const char *value, struct gds_complaint *complaint)
 {
 	(void)value;
@@ -236,6 +243,8 @@ static const struct gds_option table[] = {
 	{0, "parallel", "N", "this many targets at once (default 16)", set_parallel},
 	{0, NULL, NULL, "What to print", NULL},
 	{0, "json", NULL, "one JSON object a target", set_json},
+	{0, "format", "FORMAT",
+		"a text with variables a target: '%{target} %{result} %{time_tls}\\n'", set_format},
 	{0, "nagios", NULL, "one line with performance data", set_nagios},
 	{'w', "warning", "RANGE[,RANGE]",
 		"with --nagios: warn when seconds, or days left of a certificate, are outside",
@@ -271,8 +280,8 @@ static const char *contradiction(const struct options *options)
 {
 	bool destination = options->through[0] || options->loopback;
 
-	if (options->json && options->nagios) {
-		return "--json and --nagios exclude each other";
+	if (options->json + options->nagios + (options->format != NULL) > 1) {
+		return "--json, --format and --nagios exclude each other";
 	}
 	if (options->thresholds_given && !options->nagios) {
 		return "-w and -c need --nagios";

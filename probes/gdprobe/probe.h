@@ -35,7 +35,7 @@ struct options {
 	enum gds_versions versions;
 	gds_time timeout;
 	bool json, nagios, verbose, list_causes, thresholds_given;
-	const char *explain;
+	const char *format, *explain;
 	const char *files[FILES_MAX]; /* -f, in order */
 	size_t n_files;
 	size_t parallel; /* targets under way at once */

@@ -4,6 +4,7 @@
 #include "gdprobe/probe.h"
 
 #include "cli/options.h"
+#include "out/format.h"
 #include "out/json.h"
 #include "out/term.h"
 
@@ -50,11 +51,27 @@ static bool print_json(const struct gds_result *result, char **argv)
 	return printed;
 }
 
+static bool print_formatted(const char *format, const struct gds_result *result)
+{
+	char bytes[TARGET_TEXT];
+	struct gds_text text;
+
+	if (result->complaint[0]) {
+		complain(result);
+	}
+	gds_text_init(&text, bytes, sizeof(bytes));
+	gds_format_write(&text, format, result);
+	return fputs(bytes, stdout) != EOF;
+}
+
 bool report_result(const struct options *options, const struct gds_result *result,
 	const struct gds_targets *targets, char **argv)
 {
 	if (options->json) {
 		return print_json(result, argv);
+	}
+	if (options->format) {
+		return print_formatted(options->format, result);
 	}
 	return print_text(options, result, targets->n > 1 && !options->verbose);
 }

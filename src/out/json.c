@@ -3,20 +3,6 @@
 
 #include <jansson.h>
 
-static const char *const severities[] = {
-	[GDS_FINE] = "healthy",
-	[GDS_WARNING] = "warning",
-	[GDS_CRITICAL] = "not healthy",
-	[GDS_UNKNOWN] = "unknown",
-};
-
-static const char *const states[] = {
-	[GDS_RESULT_OK] = "ok",
-	[GDS_RESULT_BAD] = "failed",
-	[GDS_RESULT_SKIPPED] = "skipped",
-	[GDS_RESULT_UNJUDGED] = "unjudged",
-};
-
 /* Text from outside may be no UTF-8 (a file name, an argument): what jansson refuses is escaped
  * byte by byte. */
 static json_t *text(const char *value)
@@ -62,8 +48,8 @@ static json_t *stages_json(const struct gds_result_face *face)
 
 static json_t *face_json(const struct gds_result_face *face)
 {
-	return json_pack("{ss sb sI so so so so so}", "state", states[face->state], "optional",
-		face->optional, "duration_ns", (json_int_t)face->duration, "address",
+	return json_pack("{ss sb sI so so so so so}", "state", gds_result_state_name(face->state),
+		"optional", face->optional, "duration_ns", (json_int_t)face->duration, "address",
 		face->address[0] ? text(face->address) : json_null(), "summary",
 		text(face->summary), "evidence",
 		face->evidence[0] ? text(face->evidence) : json_null(), "cause",
@@ -116,7 +102,7 @@ char *gds_json_format(const struct gds_result *result, const struct gds_result_t
 		GDS_JSON_SCHEMA, "tool", tool->tool, "version", tool->version, "argv",
 		argv_json(tool), "target", text(result->target), "identity",
 		result->identity[0] ? text(result->identity) : json_null(), "result",
-		severities[result->severity], "exit", gds_severity_exit(result->severity),
+		gds_severity_name(result->severity), "exit", gds_severity_exit(result->severity),
 		"duration_ns", (json_int_t)result->duration, "agent", agent_json(result), "faces",
 		faces_json(result), "certificates", certificates_json(&result->certificates),
 		"cause", cause_json(gds_result_cause(result)), "not_tested",

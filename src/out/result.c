@@ -21,6 +21,30 @@ enum gds_severity gds_severity_worse(enum gds_severity a, enum gds_severity b)
 	return rank(a) >= rank(b) ? a : b;
 }
 
+const char *gds_severity_name(enum gds_severity severity)
+{
+	static const char *const names[] = {
+		[GDS_FINE] = "healthy",
+		[GDS_WARNING] = "warning",
+		[GDS_CRITICAL] = "not healthy",
+		[GDS_UNKNOWN] = "unknown",
+	};
+
+	return names[severity];
+}
+
+const char *gds_result_state_name(enum gds_result_state state)
+{
+	static const char *const names[] = {
+		[GDS_RESULT_OK] = "ok",
+		[GDS_RESULT_BAD] = "failed",
+		[GDS_RESULT_SKIPPED] = "skipped",
+		[GDS_RESULT_UNJUDGED] = "unjudged",
+	};
+
+	return names[state];
+}
+
 int gds_severity_exit(enum gds_severity severity)
 {
 	switch (severity) {

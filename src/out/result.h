@@ -70,6 +70,10 @@ struct gds_result_tool {
 
 /** \return the cause of the worst face, then of the certificates; NULL when all is well. */
 const struct gds_cause *gds_result_cause(const struct gds_result *);
+/** \return "healthy", "warning", "not healthy", "unknown". */
+const char *gds_severity_name(enum gds_severity);
+/** \return "ok", "failed", "skipped", "unjudged". */
+const char *gds_result_state_name(enum gds_result_state);
 /** \return the exit code of a severity (DESIGN: exit codes): 0, 1, 2, 3. */
 int gds_severity_exit(enum gds_severity);
 /**

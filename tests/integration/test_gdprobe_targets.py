@@ -4,6 +4,7 @@
 import contextlib
 import json
 import os
+import pathlib
 import pty
 import re
 import shutil
@@ -240,3 +241,36 @@ def test_many_targets(everywhere, certs, tmp_path):
 def test_parallel_is_bounded(value):
     result = run("gdprobe", "--parallel", value, "x")
     assert result.rc == 3 and "--parallel" in result.stderr, result
+
+
+# --- The user's own words -----------------------------------------------------------------------------------
+
+
+def test_format(everywhere, certs):
+    """As curl's --write-out: no newline of its own, no summary."""
+    targets = addresses(everywhere, 2)
+    result = run("gdprobe", "--format", r"%{target} %{exit} %{time_tls}\n", *client(certs), *targets)
+    assert result.rc == 0, result
+    lines = result.stdout.splitlines()
+    assert len(lines) == 2
+    for line, target in zip(lines, targets):
+        assert re.fullmatch(rf"{re.escape(target)} 0 0\.\d{{6}}", line)
+
+
+@pytest.mark.parametrize("value, hint", [("%{nothing}", "nothing"), ("%", "percent"), ("\\x", "backslash")])
+def test_wrong_format(value, hint):
+    result = run("gdprobe", "--format", value, "x")
+    assert result.rc == 3 and hint in result.stderr and result.stderr.count("\n") == 1, result
+
+
+def test_variables_of_the_manual_page(everywhere, certs):
+    """Each variable that the page names exists."""
+    page = (pathlib.Path(__file__).parents[2] / "man/gdprobe.1").read_text()
+    section = page.partition(".Ss Variables of --format")[2].partition(".Sh ")[0]
+    names = []
+    for line in section.splitlines():
+        if line.startswith(".It Cm ") and " Ns " not in line:
+            names += line.removeprefix(".It Cm ").split(" , ")
+    assert "time_tls" in names and len(names) > 10
+    form = "".join(f"%{{{name}}};" for name in [*names, "state_tcp", "time_udp_tunnel_payload"])
+    assert run("gdprobe", "--format", form, *client(certs), *addresses(everywhere, 1)).rc == 0
