@@ -84,6 +84,7 @@ static void print_summary(struct batch *batch, gds_time took)
 
 static int finish(struct batch *batch, gds_time took)
 {
+	struct gds_complaint complaint = {0};
 	enum gds_severity worst = batch->junk ? GDS_UNKNOWN : GDS_FINE;
 
 	for (size_t i = 0; i < batch->run.n; i++) {
@@ -97,6 +98,11 @@ static int finish(struct batch *batch, gds_time took)
 	if (batch->options->nagios &&
 		!report_nagios(batch->options, batch->results, batch->run.n)) {
 		batch->unwritable = true;
+	}
+	if (batch->options->textfile && textfile_write(batch->options, batch->results, batch->run.n,
+						&complaint) != GDS_OK) {
+		fprintf(stderr, "gdprobe: --textfile: %s\n", complaint.text);
+		return gds_severity_exit(GDS_UNKNOWN);
 	}
 	if (batch->unwritable || fflush(stdout) == EOF) {
 		return report_unwritable();

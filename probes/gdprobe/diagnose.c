@@ -228,6 +228,11 @@ static void face_of(const struct check *check, int64_t wall, struct gds_result_f
 	if (check->report.peer.family) {
 		gds_address_format(&check->report.peer, face->address);
 	}
+	if (check->report.facts.established) {
+		version_text(&check->report.facts, face->tls_version);
+		snprintf(face->tls_cipher, sizeof(face->tls_cipher), "%s",
+			check->report.facts.cipher);
+	}
 	copy_stages(check, face);
 	if (check->report.why.code != GDS_OK || !check->finished) {
 		verdict_of(check, &check->report, wall, face);

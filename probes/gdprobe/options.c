@@ -168,6 +168,13 @@ static int set_format(void *ctx, const char *value, struct gds_complaint *compla
 	return gds_format_check(value, complaint);
 }
 
+static int set_textfile(void *ctx, const char *value, struct gds_complaint *complaint)
+{
+	(void)complaint;
+	((struct options *)ctx)->textfile = value;
+	return GDS_OK;
+}
+
 static int set_nagios(void *ctx, const char *value, struct gds_complaint *complaint)
 {
 	(void)value;
@@ -246,6 +253,9 @@ static const struct gds_option table[] = {
 	{0, "format", "FORMAT",
 		"a text with variables a target: '%{target} %{result} %{time_tls}\\n'", set_format},
 	{0, "nagios", NULL, "one line with performance data", set_nagios},
+	{0, "textfile", "FILE",
+		"write metrics for node_exporter's textfile collector too, replaced in one step",
+		set_textfile},
 	{'w', "warning", "RANGE[,RANGE]",
 		"with --nagios: warn when seconds, or days left of a certificate, are outside",
 		set_warning},

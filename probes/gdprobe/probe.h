@@ -35,7 +35,7 @@ struct options {
 	enum gds_versions versions;
 	gds_time timeout;
 	bool json, nagios, verbose, list_causes, thresholds_given;
-	const char *format, *explain;
+	const char *format, *textfile, *explain;
 	const char *files[FILES_MAX]; /* -f, in order */
 	size_t n_files;
 	size_t parallel; /* targets under way at once */
@@ -163,6 +163,10 @@ int batch_run(const struct options *, const struct gds_targets *, size_t junk, c
  */
 int targets_read(
 	struct gds_targets *, const char *path, size_t *junk, struct gds_complaint *complaint);
+
+/** textfile.c: write all results as metrics. \return GDS_OK, or an error with a sentence. */
+int textfile_write(const struct options *, const struct gds_result *results, size_t n,
+	struct gds_complaint *complaint);
 
 struct progress;
 /** progress.c: a line on stderr that is kept up to date. NULL where none is wanted: no terminal. */

@@ -27,8 +27,10 @@ struct gds_result_face {
 	const char *name;  /* "https", "tcp", "udp", "tcp-tunnel", "udp-tunnel" */
 	const char *label; /* "HTTPS", "TCP", ... */
 	enum gds_result_state state;
-	bool optional;		       /* a failure is a warning */
-	gds_time duration;	       /* [ns] */
+	bool optional;	      /* a failure is a warning */
+	gds_time duration;    /* [ns] */
+	char tls_version[24]; /* "TLS 1.3", "DTLS 1.2"; empty: no session */
+	char tls_cipher[64];
 	char address[80];	       /* who answered, or was tried last; empty: nobody */
 	char summary[200];	       /* what was seen, in a few words */
 	char evidence[200];	       /* what the cause rests on; empty: nothing */

@@ -139,7 +139,7 @@ python_for_tests()
 {
 	local python
 	for python in "${PYTHON:-}" "$TOP/build/venv/bin/python" python3; do
-		if [ -n "$python" ] && "$python" -c 'import pytest, pytest_timeout, cryptography, hypothesis, OpenSSL' 2>/dev/null; then
+		if [ -n "$python" ] && "$python" -c 'import pytest, pytest_timeout, cryptography, hypothesis, OpenSSL, jsonschema, prometheus_client' 2>/dev/null; then
 			command -v "$python"
 			return 0
 		fi
