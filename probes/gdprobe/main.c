@@ -51,6 +51,9 @@ int main(int argc, char **argv)
 	if (options.explain) {
 		return report_explain(options.explain);
 	}
+	if (options.exporter) {
+		return exporter_run(&options);
+	}
 	signal(SIGPIPE, SIG_IGN);
 	if (collect(&targets, &options, argv + rest, &junk, &complaint)) {
 		code = batch_run(&options, &targets, junk, argv);

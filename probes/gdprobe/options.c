@@ -23,6 +23,13 @@ static int set_identity(void *ctx, const char *value, struct gds_complaint *comp
 	return GDS_OK;
 }
 
+static int set_identity_dir(void *ctx, const char *value, struct gds_complaint *complaint)
+{
+	(void)complaint;
+	((struct options *)ctx)->identity.folder = value;
+	return GDS_OK;
+}
+
 static int set_ca(void *ctx, const char *value, struct gds_complaint *complaint)
 {
 	(void)complaint;
@@ -175,6 +182,12 @@ static int set_textfile(void *ctx, const char *value, struct gds_complaint *comp
 	return GDS_OK;
 }
 
+static int set_exporter(void *ctx, const char *value, struct gds_complaint *complaint)
+{
+	((struct options *)ctx)->exporter = true;
+	return gds_listen_parse(value, &((struct options *)ctx)->listen, complaint);
+}
+
 static int set_nagios(void *ctx, const char *value, struct gds_complaint *complaint)
 {
 	(void)value;
@@ -224,6 +237,8 @@ static const struct gds_option table[] = {
 		NULL},
 	{'i', "identity", "FILE|DIR",
 		"the agent's zip, or a directory with ca.pem, cert.pem, key.pem", set_identity},
+	{0, "identity-dir", "DIR", "the folder with a HOST:PORT.zip for each target",
+		set_identity_dir},
 	{0, "ca", "FILE", "the CA, as PEM; without --cert no client certificate is shown", set_ca},
 	{0, "cert", "FILE", "the client certificate, as PEM", set_cert},
 	{0, "key", "FILE", "its key, as PEM", set_key},
@@ -256,6 +271,9 @@ static const struct gds_option table[] = {
 	{0, "textfile", "FILE",
 		"write metrics for node_exporter's textfile collector too, replaced in one step",
 		set_textfile},
+	{0, "exporter", "ADDR:PORT",
+		"serve /probe?target=HOST:PORT and /metrics to Prometheus, until SIGTERM",
+		set_exporter},
 	{'w', "warning", "RANGE[,RANGE]",
 		"with --nagios: warn when seconds, or days left of a certificate, are outside",
 		set_warning},
@@ -271,7 +289,8 @@ static const struct gds_program program = {
 	.purpose =
 		"Say whether a GoDoxy agent is healthy over TCP, UDP and HTTPS, and if not, why.\n"
 		"TARGET is HOST[:8890], an agent's zip HOST:PORT.zip, or a folder of them.",
-	.usage = "[OPTION]... TARGET...\n[OPTION]... -f FILE\n--explain CAUSE\n--list-causes",
+	.usage = "[OPTION]... TARGET...\n[OPTION]... -f FILE\n[OPTION]... --exporter ADDR:PORT "
+		 "--identity-dir DIR\n--explain CAUSE\n--list-causes",
 	.options = table,
 	.n = sizeof(table) / sizeof(table[0]),
 	.examples = "Examples:\n"
@@ -280,10 +299,30 @@ static const struct gds_program program = {
 		    "  gdprobe -i agent.zip --loopback nas.lan\n"
 		    "  gdprobe --agent-env /etc/godoxy-agent.env localhost\n"
 		    "  gdprobe -f agents.txt --parallel 32\n"
+		    "  gdprobe --exporter 127.0.0.1:9890 --identity-dir certs/\n"
 		    "  gdprobe --nagios -w 1,30: -c 4,7: certs/\n"
 		    "\nExit status: 0 healthy, 1 warning, 2 not healthy, 3 could not judge.\n",
 	.usage_exit = 3,
 };
+
+static const char *wrong_exporter(const struct options *options, bool targets)
+{
+	const struct gds_identity_options *identity = &options->identity;
+
+	if (!identity->folder) {
+		return "--exporter needs --identity-dir: it probes only those whose zip is there";
+	}
+	if (identity->path || identity->ca || identity->agent_env) {
+		return "--exporter takes certificates from --identity-dir only";
+	}
+	if (targets) {
+		return "--exporter takes its targets from the requests";
+	}
+	if (options->json || options->nagios || options->format || options->textfile) {
+		return "--exporter excludes --json, --format, --nagios and --textfile";
+	}
+	return NULL;
+}
 
 /* \return NULL, or what is wrong with these options together. */
 static const char *contradiction(const struct options *options)
@@ -336,7 +375,9 @@ int options_parse(struct options *options, int argc, char **argv, bool *done, in
 			true;
 	}
 	wrong = contradiction(options);
-	if (!wrong && *rest >= argc && options->n_files == 0) {
+	if (!wrong && options->exporter) {
+		wrong = wrong_exporter(options, *rest < argc || options->n_files > 0);
+	} else if (!wrong && *rest >= argc && options->n_files == 0) {
 		wrong = "no target: give HOST[:PORT], an agent's zip, a folder of zips, or -f FILE";
 	}
 	if (!wrong && gds_identity_options_check(&options->identity, &complaint) != GDS_OK) {

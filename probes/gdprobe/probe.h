@@ -36,6 +36,8 @@ struct options {
 	gds_time timeout;
 	bool json, nagios, verbose, list_causes, thresholds_given;
 	const char *format, *textfile, *explain;
+	bool exporter;
+	struct gds_address listen;    /* --exporter */
 	const char *files[FILES_MAX]; /* -f, in order */
 	size_t n_files;
 	size_t parallel; /* targets under way at once */
@@ -167,6 +169,9 @@ int targets_read(
 /** textfile.c: write all results as metrics. \return GDS_OK, or an error with a sentence. */
 int textfile_write(const struct options *, const struct gds_result *results, size_t n,
 	struct gds_complaint *complaint);
+
+/** exporter.c: probe whom Prometheus asks for until SIGTERM. \return the exit code. */
+int exporter_run(const struct options *);
 
 struct progress;
 /** progress.c: a line on stderr that is kept up to date. NULL where none is wanted: no terminal. */

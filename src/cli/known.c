@@ -3,6 +3,7 @@
 
 #include <gdstream/env.h>
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -59,13 +60,20 @@ static int from_agent_env(
 	return rc;
 }
 
+int gds_known_path(char *path, size_t size, const struct gds_target *target,
+	const struct gds_identity_options *options)
+{
+	int n = snprintf(
+		path, size, "%s/%s.zip", options->folder ? options->folder : "certs", target->text);
+
+	return n > 0 && (size_t)n < size && access(path, F_OK) == 0 ? GDS_OK : GDS_E_FILE;
+}
+
 int gds_known_identity(struct gds_identity **out, const struct gds_target *target,
 	const struct gds_identity_options *options, struct gds_complaint *complaint)
 {
 	const char *variable = getenv("GDSTREAM_IDENTITY");
-	char path[sizeof("certs/"
-			 ".zip") +
-		  sizeof(target->text)];
+	char path[PATH_MAX];
 
 	if (options->path) {
 		return gds_identity_from_path(out, options->path, complaint);
@@ -80,11 +88,10 @@ int gds_known_identity(struct gds_identity **out, const struct gds_target *targe
 	if (target->zip) {
 		return gds_identity_from_path(out, target->zip, complaint);
 	}
-	if (variable && *variable) {
+	if (!options->folder && variable && *variable) {
 		return gds_identity_from_path(out, variable, complaint);
 	}
-	snprintf(path, sizeof(path), "certs/%s.zip", target->text);
-	if (access(path, F_OK) == 0) {
+	if (gds_known_path(path, sizeof(path), target, options) == GDS_OK) {
 		return gds_identity_from_path(out, path, complaint);
 	}
 	return gds_complain(complaint, GDS_E_FILE,

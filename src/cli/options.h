@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include <gdstream/address.h>
 #include <gdstream/error.h>
 
 struct gds_option {
@@ -47,6 +48,11 @@ int gds_options_parse(
 int gds_duration_parse(const char *text, gds_time *out, struct gds_complaint *);
 /** A decimal in [min, max], nothing after it. */
 int gds_number_parse(const char *text, long min, long max, long *out, struct gds_complaint *);
+/**
+ * ADDR:PORT to listen at, an IP address, IPv6 in brackets; port 0 is a free one.
+ * \return GDS_OK, GDS_E_INVALID and those of gds_target_parse with a sentence.
+ */
+int gds_listen_parse(const char *text, struct gds_address *out, struct gds_complaint *);
 /** Colour wanted on this stream: a terminal and no NO_COLOR (any non-empty value). */
 bool gds_colour_wanted(FILE *);
 

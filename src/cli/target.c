@@ -26,6 +26,13 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+void gds_target_format(struct gds_target *target)
+{
+	snprintf(target->text, sizeof(target->text),
+		strchr(target->host, ':') ? "[%s]:%u" : "%s:%u", target->host,
+		(unsigned)target->port);
+}
+
 static int add(struct gds_targets *targets, const char *address, uint16_t fallback, const char *zip,
 	struct gds_complaint *complaint)
 {
@@ -40,8 +47,7 @@ static int add(struct gds_targets *targets, const char *address, uint16_t fallba
 		return gds_complain(complaint, GDS_E_LIMIT,
 			"more than %d targets: check them in several runs", GDS_TARGETS_MAX);
 	}
-	snprintf(target.text, sizeof(target.text), strchr(target.host, ':') ? "[%s]:%u" : "%s:%u",
-		target.host, (unsigned)target.port);
+	gds_target_format(&target);
 	list = reallocarray(targets->list, targets->n + 1, sizeof(*list));
 	if (!list) {
 		return gds_complain(complaint, GDS_E_NOMEM, "no memory for the list of targets");

@@ -20,6 +20,8 @@ struct gds_targets {
 	size_t n;
 };
 
+/** Fill text from host and port. */
+void gds_target_format(struct gds_target *);
 /**
  * Add what an argument names. A zip's address is its file name, as GoDoxy keeps it: HOST:PORT.zip.
  * \return GDS_OK; GDS_E_FILE, GDS_E_FORMAT, GDS_E_PORT, GDS_E_LIMIT, GDS_E_NOMEM with a sentence.

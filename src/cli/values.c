@@ -97,6 +97,34 @@ int gds_number_parse(
 	return GDS_OK;
 }
 
+int gds_listen_parse(const char *value, struct gds_address *out, struct gds_complaint *complaint)
+{
+	char text[300], host[256];
+	uint16_t port = 0;
+	size_t n = strlen(value);
+	bool any_port;
+	int rc;
+
+	if (n >= sizeof(text)) {
+		return gds_complain(complaint, GDS_E_INVALID, "it is too long: give ADDR:PORT");
+	}
+	memcpy(text, value, n + 1);
+	any_port = n > 2 && strcmp(text + n - 2, ":0") == 0;
+	if (any_port) {
+		text[n - 1] = '1'; /* no target has port 0, but here it means a free one */
+	}
+	rc = gds_target_parse(text, 0, host, &port, complaint);
+	if (rc != GDS_OK) {
+		return any_port ? gds_target_parse(value, 0, host, &port, complaint) : rc;
+	}
+	if (gds_address_parse(out, host, any_port ? 0 : port) != GDS_OK) {
+		return gds_complain(complaint, GDS_E_INVALID,
+			"it needs an IP address, not \"%s\": give ADDR:PORT, IPv6 in brackets",
+			host);
+	}
+	return GDS_OK;
+}
+
 bool gds_colour_wanted(FILE *f)
 {
 	const char *no = getenv("NO_COLOR"); /* no-color.org */

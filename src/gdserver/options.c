@@ -12,28 +12,7 @@ static struct gdserver_options *options_of(void *ctx)
 
 static int set_listen(void *ctx, const char *value, struct gds_complaint *complaint)
 {
-	char text[300], host[256];
-	uint16_t port = 0;
-	size_t n = strlen(value);
-	if (n >= sizeof(text)) {
-		return gds_complain(complaint, GDS_E_INVALID, "it is too long: give ADDR:PORT");
-	}
-	memcpy(text, value, n + 1);
-	bool any_port = n > 2 && strcmp(text + n - 2, ":0") == 0;
-	if (any_port) {
-		text[n - 1] = '1'; /* no target has port 0, but here it means a free one */
-	}
-	int rc = gds_target_parse(text, 0, host, &port, complaint);
-	if (rc != GDS_OK) {
-		return any_port ? gds_target_parse(value, 0, host, &port, complaint) : rc;
-	}
-	struct gds_address *listen = &options_of(ctx)->server.listen;
-	if (gds_address_parse(listen, host, any_port ? 0 : port) != GDS_OK) {
-		return gds_complain(complaint, GDS_E_INVALID,
-			"it needs an IP address, not \"%s\": give ADDR:PORT, IPv6 in brackets",
-			host);
-	}
-	return GDS_OK;
+	return gds_listen_parse(value, &options_of(ctx)->server.listen, complaint);
 }
 
 #define SETTER(name, field)                                                                        \

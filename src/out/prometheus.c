@@ -20,7 +20,7 @@ static void open_sample(struct sheet *s)
 	s->labelled = false;
 }
 
-/* What is no ASCII is valid UTF-8 in all that gets here: JSON's strings, and names of hosts. */
+/* Values are valid UTF-8: an invalid one would cost the scraper all other samples. */
 static void add_label(struct sheet *s, const char *name, const char *value)
 {
 	gds_text_add(s->out, "%s%s=\"", s->labelled ? "," : "{", name);
@@ -40,7 +40,11 @@ static void add_label(struct sheet *s, const char *name, const char *value)
 static void close_labels(struct sheet *s)
 {
 	if (s->options->label) {
-		add_label(s, "target", s->result->target);
+		char target[sizeof(s->result->target)];
+
+		memcpy(target, s->result->target, sizeof(target));
+		gds_text_ascii(target);
+		add_label(s, "target", target);
 	}
 	gds_text_add(s->out, "%s ", s->labelled ? "}" : "");
 }

@@ -66,6 +66,15 @@ void gds_text_clean(char *text)
 	}
 }
 
+void gds_text_ascii(char *text)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text >= 0x80) {
+			*text = '?';
+		}
+	}
+}
+
 const char *gds_span_format(gds_time span, char text[static GDS_SPAN_TEXT])
 {
 	double ms = (double)span / (double)GDS_MILLISECOND;

@@ -28,6 +28,9 @@ void gds_text_wrap(struct gds_text *, const char *words, int column, int indent,
  */
 void gds_text_clean(char *text);
 
+/** Replace what is not ASCII, where text from outside must be no invalid UTF-8. */
+void gds_text_ascii(char *text);
+
 #define GDS_SPAN_TEXT 24
 /** "0.3 ms", "14 ms", "4.9 s". \return text. */
 const char *gds_span_format(gds_time span, char text[static GDS_SPAN_TEXT]);

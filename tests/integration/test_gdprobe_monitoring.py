@@ -1,10 +1,17 @@
 # SPDX-License-Identifier: MIT
 """gdprobe under monitoring: metrics in a file, the exporter, the plugin, and what is shipped for each."""
 
+import contextlib
+import http.client
 import os
+import re
 import shutil
+import socket
 import stat
 import subprocess
+import threading
+import time
+import urllib.parse
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -85,3 +92,250 @@ def test_unwritable_textfile(server, certs, tmp_path, where):
     assert result.rc == 3 and result.stderr.count("\n") == 1, result
     assert where in result.stderr and "cannot be written" in result.stderr, result
     assert os.listdir(tmp_path) == ["folder"]
+
+
+# --- The exporter -------------------------------------------------------------------------------------------
+
+
+class Exporter(harness.Process):
+    """A running exporter: its first line on stderr says where."""
+
+    def __init__(self, identities, *options):
+        super().__init__([harness.program("gdprobe"), "--exporter", "127.0.0.1:0", "--identity-dir", str(identities),
+                          *map(str, options)])
+        harness.wait_for(lambda: self.lines or not self.alive(), what="the exporter's first line")
+        assert self.lines and "http://" in self.lines[0], self.stderr
+        self.address = harness.parse_address(self.lines[0].partition("http://")[2].rstrip("/"))
+
+    def get(self, path, timeout=None, method="GET", headers=()):
+        """\\return (status, body, content type)."""
+        connection = http.client.HTTPConnection(*self.address, timeout=30)
+        try:
+            sent = dict(headers)
+            if timeout is not None:
+                sent["X-Prometheus-Scrape-Timeout-Seconds"] = str(timeout)
+            connection.request(method, path, headers=sent)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode(), answer.headers["Content-Type"]
+        finally:
+            connection.close()
+
+    def probe(self, target, timeout=10, **more):
+        query = urllib.parse.urlencode({"target": target, **more})
+        status, body, kind = self.get(f"/probe?{query}", timeout)
+        assert status == 200, (status, body)
+        assert kind.startswith("text/plain; version=0.0.4"), kind
+        return samples(body)
+
+    def stop(self):
+        self.popen.terminate()
+        code = self.wait()
+        harness.assert_no_report(self.stderr)
+        return code
+
+
+@pytest.fixture(scope="module")
+def identities(certs, shared_server, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("identities")
+    shutil.copy(certs.zip, folder / f"{shared_server.target}.zip")
+    return folder
+
+
+@pytest.fixture
+def exporter(identities):
+    running = []
+
+    def start(*options):
+        running.append(Exporter(identities, *options))
+        return running[-1]
+
+    try:
+        yield start
+        for each in running:
+            if each.alive():
+                assert each.stop() == 0, each.stderr
+    finally:
+        for each in running:
+            each.kill()
+
+
+def known(identities, certs, target):
+    """Make target one with an identity."""
+    path = identities / f"{target}.zip"
+    if not path.exists():
+        shutil.copy(certs.zip, path)
+    return target
+
+
+def test_probe(server, exporter):
+    found = exporter().probe(server.target)
+    assert value(found, "probe_success") == value(found, "probe_godoxy_completed") == 1
+    assert labels_of(found, "probe_godoxy_face_success", "face") == {"https", "tcp", "udp"}
+    assert labels_of(found, "probe_godoxy_stream_duration_seconds", "stage") >= {"connect", "handshake", "header"}
+    assert labels_of(found, "probe_godoxy_stream_duration_seconds", "transport") == {"tls", "dtls"}
+    assert not labels_of(found, "probe_godoxy_cause", "cause")
+    assert value(found, "probe_timeout_seconds") == 5  # the module's own, less than the scraper's 9.5
+
+
+@pytest.mark.parametrize("module, faces", [("all", {"https", "tcp", "udp"}), ("tcp", {"tcp"}), ("udp", {"udp"}),
+                                           ("http", {"https"})])
+def test_modules(server, exporter, module, faces):
+    found = exporter().probe(server.target, module=module)
+    assert value(found, "probe_success") == 1
+    assert labels_of(found, "probe_godoxy_face_success", "face") == faces
+
+
+def test_failed_probe(exporter, identities, certs):
+    """Status 200, not healthy, with the cause; and within the scraper's time less half a second."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        target = known(identities, certs, "127.0.0.1:%d" % mute.getsockname()[1])
+        start = time.monotonic()
+        found = exporter().probe(target, timeout=1.5, module="tcp")
+        assert time.monotonic() - start < 1.4
+    assert value(found, "probe_success") == 0 and value(found, "probe_godoxy_completed") == 1
+    assert value(found, "probe_timeout_seconds") == 1
+    assert labels_of(found, "probe_godoxy_cause", "cause")
+
+
+def test_unreadable_identity(exporter, identities):
+    """Not the agent's fault: not completed."""
+    (identities / "127.0.0.1:9.zip").write_bytes(b"no zip")
+    found = exporter().probe("127.0.0.1:9")
+    assert value(found, "probe_success") == value(found, "probe_godoxy_completed") == 0
+
+
+def test_debug(server, exporter):
+    status, body, kind = exporter().get(f"/probe?target={server.target}&debug=true")
+    assert status == 200 and kind == "text/plain; charset=utf-8"
+    assert f"{server.target}  HEALTHY" in body and "handshake" in body and "probe_success 1" in body
+
+
+@pytest.mark.parametrize("query, status, hint", [
+    ("", 400, "target is missing"),
+    ("?target=", 400, "target is missing"),
+    ("?target=127.0.0.1:1", 404, "no identity"),
+    ("?target=unknown.lan", 404, "unknown.lan:8890.zip"),
+    ("?target=..%2F..%2Fetc%2Fpasswd:1", 400, "no target"),
+    ("?target=127.0.0.1:99999", 400, "port"),
+    ("?target=http://x/", 400, ""),
+    ("?target=a%00b:1", 400, "NUL"),
+    ("?target=%ff%fe:1", 404, "??:1.zip"),
+    ("?target=" + "a" * 300, 400, ""),
+    ("?target=@&module=quic", 400, "module"),
+    ("?target=%0d%0aX-Evil:1", 400, "no target"),
+])
+def test_bad_queries(exporter, query, status, hint):
+    got, body, kind = exporter().get(f"/probe{query}")
+    assert got == status and hint in body and kind.startswith("text/plain"), (got, body)
+    assert body.count("\n") == 1
+
+
+@pytest.mark.parametrize("timeout", ["soon", "-1", "0", "nan", "0.5", "1e3"])
+def test_bad_budget(server, exporter, timeout):
+    status, body, _ = exporter().get(f"/probe?target={server.target}", timeout)
+    assert status == 400, body
+
+
+def test_other_requests(exporter):
+    each = exporter()
+    assert each.get("/")[0] == 200 and "/probe" in each.get("/")[1]
+    assert each.get("/nothing")[0] == 404
+    assert each.get("/probe", method="POST")[0] == 405
+    assert each.get("/probe", method="DELETE")[0] == 405
+    assert each.get("/", method="HEAD") == (200, "", "text/html; charset=utf-8")
+
+
+@pytest.mark.parametrize("size", [20_000, 10_000_000])
+def test_huge_url(server, exporter, size):
+    """Answered with 4xx, or cut off; and the next one is served."""
+    each = exporter()
+    with socket.create_connection(each.address, timeout=30) as connection:
+        answer = b""
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(b"GET /probe?target=")
+            for _ in range(size // 10_000):
+                connection.sendall(b"a" * 10_000)
+            connection.sendall(b" HTTP/1.1\r\nHost: x\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while data := connection.recv(65536):
+                answer += data
+    assert re.match(rb"HTTP/1\.[01] 4\d\d ", answer), answer[:100]
+    assert value(each.probe(server.target, module="http"), "probe_success") == 1
+    if not harness.SANITIZED:
+        assert harness.rss(each.pid) < 32 << 20
+
+
+def test_own_metrics(server, exporter):
+    each = exporter()
+    each.probe(server.target)
+    each.get("/probe?target=x:1")
+    found = samples(each.get("/metrics")[1])
+    assert value(found, "gdprobe_exporter_scrapes_total", result="healthy") == 1
+    assert value(found, "gdprobe_exporter_scrapes_total", result="rejected") == 1
+    assert value(found, "gdprobe_exporter_scrapes_running") == 0
+
+
+def test_many_scrapes(server, exporter, identities, certs):
+    """Fifty at once, healthy and not: each answer is that target's own."""
+    each = exporter()
+    closed = known(identities, certs, "127.0.0.1:%d" % harness.closed_port()[1])
+    answers = harness.in_parallel(*[
+        (lambda target=target: each.probe(target, timeout=20)) for target in [server.target, closed] * 25])
+    for i, found in enumerate(answers):
+        assert value(found, "probe_success") == (i % 2 == 0), found
+        assert value(found, "probe_godoxy_completed") == 1
+    fds = harness.count_fds(each.pid)
+    assert fds < 40
+
+
+def test_more_than_can_wait(exporter, identities, certs):
+    """One at a time, and no time for the others: they are told so, and not that the agent is ill."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        target = known(identities, certs, "127.0.0.1:%d" % mute.getsockname()[1])
+        each = exporter("--parallel", "1")
+        answers = harness.in_parallel(*[
+            (lambda: each.get(f"/probe?target={target}&module=tcp", timeout=1.5)) for _ in range(5)])
+    assert sorted(status for status, _, _ in answers) == [200, 503, 503, 503, 503], answers
+
+
+def test_sigterm_ends_it(exporter, identities, certs):
+    """Also while it probes: who waits is answered."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        target = known(identities, certs, "127.0.0.1:%d" % mute.getsockname()[1])
+        each = exporter("--parallel", "1")
+        answers = []
+        threads = [threading.Thread(target=lambda: answers.append(each.get(f"/probe?target={target}"))) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        harness.wait_for(lambda: "scrapes_waiting 2" in each.get("/metrics")[1])
+        start = time.monotonic()
+        assert each.stop() == 0, each.stderr
+        assert time.monotonic() - start < 3
+        for thread in threads:
+            thread.join()
+    assert [status for status, _, _ in answers] == [503] * 3, answers
+
+
+@pytest.mark.parametrize("options, hint", [
+    (("--exporter", "127.0.0.1:0"), "--identity-dir"),
+    (("--exporter", "127.0.0.1", "--identity-dir", "."), "port"),
+    (("--exporter", "localhost:1", "--identity-dir", "."), "IP address"),
+    (("--exporter", "127.0.0.1:0", "--identity-dir", ".", "x"), "targets"),
+    (("--exporter", "127.0.0.1:0", "--identity-dir", ".", "--json"), "--json"),
+    (("--exporter", "127.0.0.1:0", "--identity-dir", ".", "-i", "x"), "--identity-dir"),
+    (("--exporter", "192.0.2.1:1", "--identity-dir", "."), "192.0.2.1"),
+])
+def test_wrong_exporter(options, hint):
+    result = run("gdprobe", *options)
+    assert result.rc == 3 and hint in result.stderr and result.stderr.count("\n") == 1, result
+
+
+def test_port_is_taken(exporter):
+    host, port = exporter().address
+    result = run("gdprobe", "--exporter", f"{host}:{port}", "--identity-dir", ".")
+    assert result.rc == 3 and str(port) in result.stderr, result
+
+
+def test_identity_dir(server, identities):
+    """Without the exporter it is where the zips of targets are."""
+    assert run("gdprobe", "--http", "--identity-dir", identities, server.target).rc == 0

@@ -123,12 +123,47 @@ static void test_colour(void **state)
 	unsetenv("NO_COLOR");
 }
 
+static void test_listen(void **state)
+{
+	static const struct {
+		const char *text, *address; /* NULL: refused */
+	} cases[] = {
+		{"127.0.0.1:8890", "127.0.0.1:8890"},
+		{"127.0.0.1:0", "127.0.0.1:0"},
+		{"[::1]:0", "[::1]:0"},
+		{"[::]:9890", "[::]:9890"},
+		{"127.0.0.1", NULL},
+		{":0", NULL},
+		{"localhost:1", NULL},
+		{"127.0.0.1:65536", NULL},
+		{"127.0.0.1:00", NULL},
+		{"", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct gds_address address;
+		struct gds_complaint complaint = {0};
+		char text[GDS_ADDRESS_TEXT];
+		int rc = gds_listen_parse(cases[i].text, &address, &complaint);
+
+		if (cases[i].address) {
+			assert_int_equal(rc, GDS_OK);
+			assert_string_equal(gds_address_format(&address, text), cases[i].address);
+		} else {
+			assert_int_not_equal(rc, GDS_OK);
+			assert_true(strlen(complaint.text) > 10);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_durations),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_colour),
+		cmocka_unit_test(test_listen),
 	};
 
 	return cmocka_run_group_tests_name("values", tests, NULL, NULL);
