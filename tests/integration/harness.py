@@ -2,6 +2,7 @@
 """What integration and interop tests stand on: programs, a server, destinations, and waiting for events."""
 
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -56,12 +57,28 @@ def assert_no_report(stderr):
     assert not SANITIZER_REPORT.search(stderr), stderr
 
 
+@functools.cache
+def _validator():
+    import jsonschema  # pylint: disable=import-outside-toplevel  # not every user of this module has it
+    schema = json.loads((pathlib.Path(__file__).parents[2] / "docs/gdprobe.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+def assert_schema(stdout):
+    """Each line is what the published schema of gdprobe's JSON says."""
+    for line in stdout.splitlines():
+        _validator().validate(json.loads(line))
+
+
 def run(name, *args, timeout=60, stdin=None, env=None, cwd=None):
     """Run a built program to its end. \\return a Result, decoded. Fails on a sanitizer's report or a hang."""
     done = subprocess.run([program(name), *map(str, args)], input=stdin, capture_output=True, text=True,
                           errors="backslashreplace", timeout=timeout, env=env or environment(), cwd=cwd,
                           stdin=subprocess.DEVNULL if stdin is None else None, check=False)
     assert_no_report(done.stderr)
+    if name == "gdprobe" and "--json" in args:
+        assert_schema(done.stdout)
     return Result(done.returncode, done.stdout, done.stderr)
 
 
