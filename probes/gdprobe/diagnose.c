@@ -306,18 +306,6 @@ static void not_tested(const struct options *options, char *out, size_t size)
 	}
 }
 
-static enum gds_severity severity_of(const struct gds_result_face *face)
-{
-	if (face->state != GDS_RESULT_BAD) {
-		return GDS_FINE;
-	}
-	if (face->cause && face->cause->severity == GDS_UNKNOWN) {
-		return GDS_UNKNOWN;
-	}
-	/* A cause that is a warning elsewhere (clocks) still made this face fail. */
-	return face->optional ? GDS_WARNING : GDS_CRITICAL;
-}
-
 static bool no_agent(const struct gds_cause *cause)
 {
 	return cause && (strncmp(cause->id, "not-tls-", strlen("not-tls-")) == 0 ||
@@ -348,8 +336,8 @@ static void judge(const struct probe *probe, struct gds_result *out, int64_t wal
 	for (int face = FACE_HTTPS; face < FACE_EVIDENCE; face++) {
 		if (options->faces[face]) {
 			face_of(&probe->checks[face], wall, &out->faces[out->n]);
-			out->severity =
-				gds_severity_worse(out->severity, severity_of(&out->faces[out->n]));
+			out->severity = gds_severity_worse(
+				out->severity, gds_result_face_severity(&out->faces[out->n]));
 			out->n++;
 		}
 	}

@@ -32,6 +32,29 @@ static bool collect(struct gds_targets *targets, const struct options *options, 
 	return rc == GDS_OK;
 }
 
+static int run_plugin(int argc, char **argv)
+{
+	struct options options;
+	struct gds_targets targets = {0};
+	struct gds_complaint complaint = {0};
+	char target[300];
+	bool done = false;
+	int code = plugin_parse(&options, argc, argv, &done, target);
+
+	if (done) {
+		return code;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	if (gds_targets_add(&targets, target, &complaint) == GDS_OK) {
+		code = batch_run(&options, &targets, 0, argv);
+	} else {
+		printf("GODOXY UNKNOWN - %s\n", complaint.text);
+		code = gds_severity_exit(GDS_UNKNOWN);
+	}
+	gds_targets_clear(&targets);
+	return code;
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
@@ -40,7 +63,12 @@ int main(int argc, char **argv)
 	bool done = false;
 	size_t junk = 0;
 	int rest = argc;
-	int code = options_parse(&options, argc, argv, &done, &rest);
+	int code;
+
+	if (plugin_is_called(argv[0])) {
+		return run_plugin(argc, argv);
+	}
+	code = options_parse(&options, argc, argv, &done, &rest);
 
 	if (done) {
 		return code;

@@ -82,10 +82,9 @@ static int set_http(void *ctx, const char *value, struct gds_complaint *complain
 	return GDS_OK;
 }
 
-static int set_optional(void *ctx, const char *value, struct gds_complaint *complaint)
+int options_set_optional(
+	struct options *options, const char *value, struct gds_complaint *complaint)
 {
-	struct options *options = ctx;
-
 	for (int face = FACE_HTTPS; face <= FACE_UDP; face++) {
 		if (strcmp(value, face_names[face]) == 0) {
 			options->optional[face] = true;
@@ -94,6 +93,11 @@ static int set_optional(void *ctx, const char *value, struct gds_complaint *comp
 	}
 	return gds_complain(
 		complaint, GDS_E_INVALID, "it takes tcp, udp or http, not \"%s\"", value);
+}
+
+static int set_optional(void *ctx, const char *value, struct gds_complaint *complaint)
+{
+	return options_set_optional(ctx, value, complaint);
 }
 
 static int set_tls(void *ctx, const char *value, struct gds_complaint *complaint)
@@ -359,22 +363,35 @@ static void settle(struct options *options)
 	options->optional[FACE_UDP_TUNNEL] = options->optional[FACE_UDP];
 }
 
+const struct options options_default = {.timeout = DEFAULT_TIMEOUT, .parallel = PARALLEL};
+
+const char *options_settle(struct options *options)
+{
+	bool *faces = options->faces;
+	const char *wrong;
+
+	if (!faces[FACE_TCP] && !faces[FACE_UDP] && !faces[FACE_HTTPS]) {
+		faces[FACE_TCP] = faces[FACE_UDP] = faces[FACE_HTTPS] = true;
+	}
+	wrong = contradiction(options);
+	if (!wrong) {
+		settle(options);
+	}
+	return wrong;
+}
+
 int options_parse(struct options *options, int argc, char **argv, bool *done, int *rest)
 {
 	struct gds_complaint complaint = {0};
 	const char *wrong;
 	int code;
 
-	*options = (struct options){.timeout = DEFAULT_TIMEOUT, .parallel = PARALLEL};
+	*options = options_default;
 	code = gds_options_parse(&program, argc, argv, options, done, rest);
 	if (*done || options->explain || options->list_causes) {
 		return code;
 	}
-	if (!options->faces[FACE_TCP] && !options->faces[FACE_UDP] && !options->faces[FACE_HTTPS]) {
-		options->faces[FACE_TCP] = options->faces[FACE_UDP] = options->faces[FACE_HTTPS] =
-			true;
-	}
-	wrong = contradiction(options);
+	wrong = options_settle(options);
 	if (!wrong && options->exporter) {
 		wrong = wrong_exporter(options, *rest < argc || options->n_files > 0);
 	} else if (!wrong && *rest >= argc && options->n_files == 0) {
@@ -388,6 +405,5 @@ int options_parse(struct options *options, int argc, char **argv, bool *done, in
 		*done = true;
 		return program.usage_exit;
 	}
-	settle(options);
 	return GDS_OK;
 }

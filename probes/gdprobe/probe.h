@@ -37,6 +37,7 @@ struct options {
 	bool json, nagios, verbose, list_causes, thresholds_given;
 	const char *format, *textfile, *explain;
 	bool exporter;
+	bool plugin;		      /* called check_godoxy_stream: --nagios with a line a face */
 	struct gds_address listen;    /* --exporter */
 	const char *files[FILES_MAX]; /* -f, in order */
 	size_t n_files;
@@ -114,6 +115,15 @@ struct run {
 	bool borrowed; /* loop, resolver, driver and scratch are another run's */
 	bool over;     /* no new target is begun */
 };
+
+/** plugin.c: is this name of the program that of the plugin? */
+bool plugin_is_called(const char *argv0);
+/** As options_parse, with a plugin's options; the target is *host of the command line. */
+int plugin_parse(struct options *, int argc, char **argv, bool *done, char target[static 300]);
+/** Between the two: what follows from the options. \return NULL, or what is wrong with them. */
+const char *options_settle(struct options *);
+extern const struct options options_default;
+int options_set_optional(struct options *, const char *face, struct gds_complaint *complaint);
 
 /** options.c: \return the exit code when *done. Arguments begin at *rest. */
 int options_parse(struct options *, int argc, char **argv, bool *done, int *rest);

@@ -89,7 +89,12 @@ bool report_nagios(const struct options *options, const struct gds_result *resul
 			list[i] = &results[i];
 		}
 		gds_text_init(&text, bytes, size);
-		gds_nagios_format(&text, list, n, &options->warning, &options->critical);
+		if (options->plugin) {
+			gds_nagios_format_check(
+				&text, &results[0], &options->warning, &options->critical);
+		} else {
+			gds_nagios_format(&text, list, n, &options->warning, &options->critical);
+		}
 		printed = fputs(bytes, stdout) != EOF;
 	}
 	free(list);

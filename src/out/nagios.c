@@ -2,6 +2,7 @@
 #include "out/nagios.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -216,11 +217,12 @@ static void disarm(char *text)
 	}
 }
 
-void gds_nagios_format(struct gds_text *out, const struct gds_result *const *results, size_t n,
+/* The line before "|". */
+static void head(struct gds_text *out, const struct gds_result *const *results, size_t n,
 	const struct gds_thresholds *warning, const struct gds_thresholds *critical)
 {
 	enum gds_severity severity = GDS_FINE;
-	char line[TEXT_MAX + 1], prefix[310] = "";
+	char line[TEXT_MAX + 1];
 	struct gds_text text;
 
 	for (size_t i = 0; i < n; i++) {
@@ -239,6 +241,14 @@ void gds_nagios_format(struct gds_text *out, const struct gds_result *const *res
 	}
 	disarm(line);
 	gds_text_add(out, "%s |", line);
+}
+
+void gds_nagios_format(struct gds_text *out, const struct gds_result *const *results, size_t n,
+	const struct gds_thresholds *warning, const struct gds_thresholds *critical)
+{
+	char prefix[310] = "";
+
+	head(out, results, n, warning, critical);
 	for (size_t i = 0; i < n; i++) {
 		if (results[i]->complaint[0]) {
 			continue; /* nothing was measured */
@@ -253,4 +263,61 @@ void gds_nagios_format(struct gds_text *out, const struct gds_result *const *res
 		perfdata(out, results[i], prefix, warning, critical);
 	}
 	gds_text_add(out, "\n");
+}
+
+static void stage_perfdata(struct gds_text *out, const struct gds_result *result)
+{
+	for (size_t i = 0; i < result->n; i++) {
+		for (int stage = 0; stage < GDS_STAGES; stage++) {
+			const struct gds_result_stage *s = &result->faces[i].stages[stage];
+
+			if (s->reached) {
+				gds_text_add(out, " '%s_%s'=%.6fs;;;0", result->faces[i].name,
+					gds_stage_name((enum gds_stage)stage),
+					(double)s->duration / (double)GDS_SECOND);
+			}
+		}
+	}
+}
+
+static void long_line(struct gds_text *out, enum gds_severity severity, const char *label,
+	const char *summary, const struct gds_cause *cause)
+{
+	char line[1024];
+	struct gds_text text;
+
+	gds_text_init(&text, line, sizeof(line));
+	gds_text_add(&text, "[%s] %s: %s", words[severity], label, summary);
+	if (cause) {
+		gds_text_add(&text, "; %s: %s. Next: %s", cause->id, cause->sentence, cause->next);
+	}
+	disarm(line);
+	gds_text_add(out, "%s\n", line);
+}
+
+void gds_nagios_format_check(struct gds_text *out, const struct gds_result *result,
+	const struct gds_thresholds *warning, const struct gds_thresholds *critical)
+{
+	const struct gds_result_certificates *c = &result->certificates;
+	char text[96];
+
+	head(out, &result, 1, warning, critical);
+	if (result->complaint[0]) {
+		gds_text_add(out, "\n");
+		long_line(out, GDS_UNKNOWN, "gdprobe", result->complaint, NULL);
+		return;
+	}
+	perfdata(out, result, "", warning, critical);
+	stage_perfdata(out, result);
+	gds_text_add(out, "\n");
+	for (size_t i = 0; i < result->n; i++) {
+		const struct gds_result_face *face = &result->faces[i];
+
+		long_line(out, gds_result_face_severity(face), face->label, face->summary,
+			face->cause);
+	}
+	if (c->known) {
+		snprintf(text, sizeof(text), "%s, %lld days left", c->key, (long long)c->days);
+		long_line(out, c->cause ? c->cause->severity : GDS_FINE, "certs", text, c->cause);
+	}
 }

@@ -42,4 +42,11 @@ enum gds_severity gds_nagios_severity(const struct gds_result *,
 void gds_nagios_format(struct gds_text *out, const struct gds_result *const *results, size_t n,
 	const struct gds_thresholds *warning, const struct gds_thresholds *critical);
 
+/**
+ * The same for one target, as a plugin prints it: performance data of each stage too, and after the
+ * line one for each face, which monitoring systems show as its long text.
+ */
+void gds_nagios_format_check(struct gds_text *out, const struct gds_result *,
+	const struct gds_thresholds *warning, const struct gds_thresholds *critical);
+
 #endif

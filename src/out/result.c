@@ -60,6 +60,18 @@ int gds_severity_exit(enum gds_severity severity)
 	return 3;
 }
 
+enum gds_severity gds_result_face_severity(const struct gds_result_face *face)
+{
+	if (face->state != GDS_RESULT_BAD) {
+		return GDS_FINE;
+	}
+	if (face->cause && face->cause->severity == GDS_UNKNOWN) {
+		return GDS_UNKNOWN;
+	}
+	/* A cause that is a warning elsewhere (clocks) still made this face fail. */
+	return face->optional ? GDS_WARNING : GDS_CRITICAL;
+}
+
 const struct gds_cause *gds_result_cause(const struct gds_result *result)
 {
 	const struct gds_cause *optional = NULL;

@@ -72,6 +72,8 @@ struct gds_result_tool {
 
 /** \return the cause of the worst face, then of the certificates; NULL when all is well. */
 const struct gds_cause *gds_result_cause(const struct gds_result *);
+/** \return how bad a face is by itself. */
+enum gds_severity gds_result_face_severity(const struct gds_result_face *);
 /** \return "healthy", "warning", "not healthy", "unknown". */
 const char *gds_severity_name(enum gds_severity);
 /** \return "ok", "failed", "skipped", "unjudged". */

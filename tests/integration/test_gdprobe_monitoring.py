@@ -3,7 +3,9 @@
 
 import contextlib
 import http.client
+import json
 import os
+import pathlib
 import re
 import shutil
 import socket
@@ -339,3 +341,158 @@ def test_port_is_taken(exporter):
 def test_identity_dir(server, identities):
     """Without the exporter it is where the zips of targets are."""
     assert run("gdprobe", "--http", "--identity-dir", identities, server.target).rc == 0
+
+
+# --- The plugin ---------------------------------------------------------------------------------------------
+
+LABEL = r"'[^'=]+'|[^'=\s]+"
+NUMBER = r"-?\d+(?:\.\d+)?"
+RANGE = rf"@?(?:(?:~|{NUMBER})?:)?(?:{NUMBER})?"
+PERFDATA = re.compile(rf"({LABEL})=({NUMBER}|U)(s|us|ms|%|B|KB|MB|TB|c|)(?:;({RANGE}))?(?:;({RANGE}))?"
+                      rf"(?:;({NUMBER})?)?(?:;({NUMBER})?)?")
+
+
+def parsed(result):
+    """The guidelines' grammar, written down anew: (status word, text, performance data, long text)."""
+    assert result.stderr == "", result
+    first, *long = result.stdout.splitlines()
+    text, bar, rest = first.partition("|")
+    assert len(text) <= 80 and text.isprintable() and "|" not in rest and not any("|" in line for line in long), result
+    word = re.match(r"GODOXY (OK|WARNING|CRITICAL|UNKNOWN) - \S", text)
+    assert word and ("OK", "WARNING", "CRITICAL", "UNKNOWN")[result.rc] == word[1], result
+    data = {}
+    rest = rest.strip()
+    while rest:
+        match = PERFDATA.match(rest)
+        assert match and (match.end() == len(rest) or rest[match.end()] == " "), rest
+        label = match[1].strip("'")
+        assert label not in data
+        data[label] = float(match[2])
+        rest = rest[match.end():].strip()
+    return word[1], text, data, long
+
+
+def check(*args, **keywords):
+    return run("check_godoxy_stream", *args, **keywords)
+
+
+def test_plugin(server, certs):
+    host, port = server.address
+    result = check("-H", host, "-p", port, "-i", certs.zip, "-t", "10", "-w", "1,30:", "-c", "3,7:")
+    word, text, data, long = parsed(result)
+    assert word == "OK" and server.target in text
+    assert {"time", "https", "tcp", "udp", "cert_days", "tcp_handshake", "udp_handshake", "tcp_close",
+            "https_payload"} <= set(data)
+    assert 0 < data["tcp_handshake"] <= data["tcp"] <= data["time"] < 1
+    assert "'time'=%.6fs;1;3;0" % data["time"] in result.stdout
+    assert [line.split(":")[0] for line in long] == ["[OK] HTTPS", "[OK] TCP", "[OK] UDP", "[OK] certs"]
+
+
+@pytest.mark.parametrize("warning, critical, rc", [
+    ("0.000001", "10", 1), ("0", "0.000001", 2), ("@0:10", "10", 1), ("10", "~:0", 2), (",2000000:", "10", 1),
+    ("10:", "0:10", 1)])
+def test_plugin_thresholds(server, certs, warning, critical, rc):
+    host, port = server.address
+    result = check("-H", host, "-p", port, "-i", certs.zip, "--tcp", "-w", warning, "-c", critical)
+    assert result.rc == rc, result
+    assert "threshold" in parsed(result)[1]
+
+
+def test_plugin_says_what_fails(server, certs):
+    """Refused is critical and not unknown; an optional face is a warning."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        result = check("-H", "127.0.0.1", "-p", mute.getsockname()[1], "-i", certs.zip, "-t", "0.5")
+    assert result.rc == 2 and any(line.startswith("[CRITICAL] TCP") for line in parsed(result)[3]), result
+    result = check("-H", "127.0.0.1", "-p", harness.closed_port()[1], "-i", certs.zip, "--tcp")
+    assert result.rc == 2 and "tcp-refused" in parsed(result)[1]
+    result = check("-H", "127.0.0.1", "-p", harness.closed_port()[1], "-i", certs.zip, "--tcp", "--optional", "tcp")
+    assert result.rc == 1 and parsed(result)[3][0].startswith("[WARNING] TCP: ")
+    result = check("-H", "no-such-host.invalid", "-i", certs.zip, "-t", "5")
+    assert result.rc == 2, result
+
+
+@pytest.mark.parametrize("args, hint", [
+    ((), "-H HOST is missing"),
+    (("-H", "h", "-w", "ten"), "ten"),
+    (("-H", "h", "-w", "3:1"), "3:1"),
+    (("-H", "h", "-c", ""), "threshold"),
+    (("-H", "h", "-p", "0"), "port"),
+    (("-H", "h", "-p", "x"), "port"),
+    (("-H", "h", "-t", "0"), "timeout"),
+    (("-H", "h", "-t", "86401"), "day"),
+    (("-H", "h", "x"), "-H"),
+    (("-H", "h", "--no-such"), "--no-such"),
+    (("-H", "h"), "no certificate"),
+    (("-H", "h" * 300), "too long"),
+    (("-H", "http://h/", "-i", "x"), ""),
+    (("-H", "h", "-i", "/nowhere.zip"), "/nowhere.zip"),
+])
+def test_plugin_usage(args, hint, tmp_path):
+    """Unknown, on standard output: nobody sees another one."""
+    result = check(*args, cwd=tmp_path)
+    assert result.rc == 3 and result.stderr == "" and hint in result.stdout, result
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_plugin_help(option):
+    result = check(option)
+    assert result.rc == 3 and "check_godoxy_stream" in result.stdout, result
+
+
+def test_plugin_ipv6(start_server, certs):
+    server = start_server(listen="[::1]:0")
+    assert parsed(check("-H", "::1", "-p", server.port, "-i", certs.zip))[0] == "OK"
+
+
+# --- What is shipped ----------------------------------------------------------------------------------------
+
+CONTRIB = pathlib.Path(__file__).parents[2] / "contrib"
+
+
+def metric_names():
+    """All families that this program can write, from its own table."""
+    source = (CONTRIB.parent / "src/out/prometheus.c").read_text()
+    return set(re.findall(r'\{"(probe_\w+)"', source))
+
+
+def test_rules():
+    promtool = shutil.which(os.environ.get("PROMTOOL", "promtool"))
+    if not promtool:
+        pytest.skip("promtool is missing (Debian: prometheus)")
+    done = subprocess.run([promtool, "check", "rules", CONTRIB / "prometheus/rules.yml"], capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == 0, done
+    done = subprocess.run([promtool, "check", "config", "--syntax-only", CONTRIB / "prometheus/scrape.yml"],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done
+
+
+def test_rules_use_metrics_that_are():
+    text = (CONTRIB / "prometheus/rules.yml").read_text()
+    used = set(re.findall(r"\bprobe_\w+", text))
+    assert len(used) > 5 and used <= metric_names()
+
+
+def test_dashboard():
+    """JSON of Grafana's form: panels do not overlap, and ask for metrics that are."""
+    root = json.loads((CONTRIB / "grafana/godoxy-agents.json").read_text())
+    places, names = set(), set()
+    for panel in root["panels"]:
+        at = panel["gridPos"]
+        cells = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        assert not cells & places and at["x"] + at["w"] <= 24, panel["title"]
+        places |= cells
+        for target in panel["targets"]:
+            names |= set(re.findall(r"\bprobe_\w+", target["expr"]))
+    assert len(names) > 5 and names <= metric_names()
+    assert len({panel["id"] for panel in root["panels"]}) == len(root["panels"])
+
+
+def test_icinga_command():
+    """Each option it passes is the plugin's."""
+    text = (CONTRIB / "icinga2/godoxy.conf").read_text()
+    options = re.findall(r'^\t\t"(-[^"]*)" = ', text, re.MULTILINE)
+    help_text = check("--help").stdout
+    for option in options:
+        assert re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", help_text), option
+    assert len(options) > 10 and text.count("{") == text.count("}")
