@@ -35,6 +35,9 @@ struct gds_serve_report;
 struct gds_serve_ops {
 	/** Change what the session is made with. */
 	void (*profile)(void *ctx, struct gds_profile *);
+	/** The session stands, and is the stream's or, over TCP, HTTP's. \return whose it is to be.
+	 */
+	bool (*is_stream)(void *ctx, enum gds_transport, bool stream);
 	/**
 	 * The header, which may be changed, and its verdict. \return the verdict to go by.
 	 */

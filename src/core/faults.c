@@ -108,6 +108,8 @@ const struct gds_fault gds_faults[] = {
 		"knows the stream's ALPN protocol only", NULL, 0},
 	{"alpn-other", "MUX-01", GDS_SHOWS_DEFAULT, GDS_STAGE_ALPN, "alpn-refused",
 		"knows none of the ALPN protocols that it should", NULL, 0},
+	{"alpn-always-http", "MUX-01", GDS_SHOWS_DEFAULT, GDS_STAGE_CLOSE, "close-late",
+		"speaks HTTP on sessions that selected the stream protocol too", NULL, 0},
 
 	/* Before and during the handshake, TCP */
 	{"stalls", "TLS-07", GDS_SHOWS_DEFAULT, GDS_STAGE_HANDSHAKE, "peer-silent",

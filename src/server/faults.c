@@ -85,6 +85,8 @@ static const struct row {
 	ROW("alpn-stream-only", alpn, GDS_FAULT_ALPN_STREAM),
 	ROW("alpn-other", alpn, GDS_FAULT_ALPN_OTHER),
 
+	ROW("alpn-always-http", session, GDS_FAULT_ALWAYS_HTTP),
+
 	ROW("stalls", start, GDS_FAULT_STALL),
 	ROW("closes-at-once", start, GDS_FAULT_CLOSE),
 	ROW("resets-at-once", start, GDS_FAULT_RESET),
@@ -271,6 +273,9 @@ void gds_faults_apply(
 	}
 	if (f->session || f->tls || f->dtls || f->alpn || f->forgive || f->blame) {
 		ops->serve.profile = gds_fault_profile;
+	}
+	if (f->session & GDS_FAULT_ALWAYS_HTTP) {
+		ops->serve.is_stream = gds_fault_is_stream;
 	}
 	ops->under = f->start || f->slot ? under : NULL;
 	ops->hello = f->hello ? gds_fault_hello : NULL;

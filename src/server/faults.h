@@ -81,6 +81,7 @@ enum gds_fault_session {
 	GDS_FAULT_TLS_12 = 1 << 3,
 	GDS_FAULT_TLS_13 = 1 << 4,
 	GDS_FAULT_ENDLESS = 1 << 5,
+	GDS_FAULT_ALWAYS_HTTP = 1 << 6,
 };
 
 enum gds_fault_priority {
@@ -214,6 +215,7 @@ enum gds_close gds_fault_end(void *ctx, const struct gds_error *why);
 struct gds_carrier *gds_fault_sink(void *ctx, enum gds_transport);
 /* faults_session.c */
 void gds_fault_profile(void *ctx, struct gds_profile *);
+bool gds_fault_is_stream(void *ctx, enum gds_transport, bool stream);
 /* faults_start.c, faults_slot.c */
 struct gds_carrier *gds_fault_under_tcp(struct gds_connection *, struct gds_carrier *below);
 struct gds_carrier *gds_fault_under_udp(struct gds_connection *, struct gds_carrier *below);

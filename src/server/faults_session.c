@@ -39,3 +39,10 @@ void gds_fault_profile(void *ctx, struct gds_profile *p)
 		p->deadline = GDS_NEVER;
 	}
 }
+
+/* Whatever was selected over TCP, HTTP is spoken. */
+bool gds_fault_is_stream(void *ctx, enum gds_transport transport, bool stream)
+{
+	(void)ctx;
+	return stream && transport == GDS_UDP;
+}

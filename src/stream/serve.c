@@ -50,7 +50,11 @@ void gds_serve_end(struct serve *s, const struct gds_error *why, bool goodbye, g
 static void choose_face(struct serve *s, gds_time now)
 {
 	const struct gds_facts *facts = gds_session_facts(s->session);
-	if (s->o.transport == GDS_UDP || strcmp(facts->alpn, GDS_ALPN) == 0) {
+	bool stream = s->o.transport == GDS_UDP || strcmp(facts->alpn, GDS_ALPN) == 0;
+	if (s->ops.is_stream) {
+		stream = s->ops.is_stream(s->o.ctx, s->o.transport, stream);
+	}
+	if (stream) {
 		/* TCP-03: from the end of the handshake; UDP-08: from acceptance. */
 		gds_time from = s->o.transport == GDS_UDP ? s->report.start : now;
 		gds_acceptor_init(&s->acceptor, s->o.transport, from);
