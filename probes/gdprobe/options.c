@@ -10,7 +10,7 @@
 /* A target has up to five descriptors: below the usual limit of 1024, and little enough that one
  * target's handshake does not wait for the others'. */
 #define PARALLEL 16
-#define PARALLEL_MAX 256
+#define PARALLEL_MAX 128
 #define DEFAULT_TIMEOUT (5 * GDS_SECOND) /* API-08: the budget GoDoxy gives an agent */
 
 static const char *const face_names[] = {

@@ -53,10 +53,9 @@ static int complain_open(struct gds_complaint *complaint, const char *path, int 
 		user_name(st.st_uid, owner, sizeof(owner));
 		user_name(geteuid(), self, sizeof(self));
 		return gds_complain(complaint, GDS_E_FILE,
-			"%s is not readable by %s: it belongs to %s, mode %04o; run this as %s or "
-			"copy "
-			"the file",
-			path, self, owner, (unsigned)st.st_mode & 07777, owner);
+			"%s is not readable by %s: it belongs to %s, mode %04o; run this as %s, or "
+			"copy it: sudo install -m 0600 -o %s %s .",
+			path, self, owner, (unsigned)st.st_mode & 07777, owner, self, path);
 	}
 	if (sys == EACCES) {
 		return gds_complain(complaint, GDS_E_FILE,

@@ -306,7 +306,8 @@ def test_sigterm_ends_it(exporter, identities, certs):
         target = known(identities, certs, "127.0.0.1:%d" % mute.getsockname()[1])
         each = exporter("--parallel", "1")
         answers = []
-        threads = [threading.Thread(target=lambda: answers.append(each.get(f"/probe?target={target}"))) for _ in range(3)]
+        threads = [threading.Thread(target=lambda: answers.append(each.get(f"/probe?target={target}")))
+                   for _ in range(3)]
         for thread in threads:
             thread.start()
         harness.wait_for(lambda: "scrapes_waiting 2" in each.get("/metrics")[1])
@@ -459,8 +460,8 @@ def test_rules():
     promtool = shutil.which(os.environ.get("PROMTOOL", "promtool"))
     if not promtool:
         pytest.skip("promtool is missing (Debian: prometheus)")
-    done = subprocess.run([promtool, "check", "rules", CONTRIB / "prometheus/rules.yml"], capture_output=True, text=True,
-                          check=False)
+    done = subprocess.run([promtool, "check", "rules", CONTRIB / "prometheus/rules.yml"],
+                          capture_output=True, text=True, check=False)
     assert done.returncode == 0, done
     done = subprocess.run([promtool, "check", "config", "--syntax-only", CONTRIB / "prometheus/scrape.yml"],
                           capture_output=True, text=True, check=False)

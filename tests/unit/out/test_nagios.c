@@ -137,6 +137,45 @@ static void test_hostile_name(void **state)
 	assert_non_null(strstr(line, "a_b_c_d_e v0.30.4 | 'time'="));
 }
 
+/* The plugin's form: the same line, stages behind it, and a line a face. */
+static void test_check(void **state)
+{
+	struct gds_result result = sample_filtered();
+	char bytes[16384];
+	struct gds_text text;
+	const char *line;
+
+	(void)state;
+	gds_text_init(&text, bytes, sizeof(bytes));
+	gds_nagios_format_check(&text, &result, &none, &none);
+	line = strchr(bytes, '\n') + 1;
+	assert_non_null(
+		strstr(bytes, "GODOXY CRITICAL - 10.0.0.12:8890 udp udp-filtered, 4.9 s |"));
+	assert_true(strstr(bytes, " 'tcp_connect'=0.000200s;;;0") < line);
+	assert_non_null(strstr(bytes, " 'udp_handshake'=4.900000s;;;0\n"));
+	assert_non_null(strstr(line, "[OK] TCP: header accepted, clean close\n"));
+	assert_non_null(strstr(line, "\n[CRITICAL] UDP: 3 flights, no answer; udp-filtered: "));
+	assert_non_null(strstr(line, "\n[OK] certs: ECDSA P-256, 364997 days left\n"));
+	result.faces[2].optional = true;
+	gds_text_init(&text, bytes, sizeof(bytes));
+	gds_nagios_format_check(&text, &result, &none, &none);
+	assert_non_null(strstr(bytes, "\n[WARNING] UDP: "));
+}
+
+static void test_check_of_nothing(void **state)
+{
+	struct gds_result result = {
+		.severity = GDS_UNKNOWN, .target = "x:1", .complaint = "no | zip"};
+	char bytes[4096];
+	struct gds_text text;
+
+	(void)state;
+	gds_text_init(&text, bytes, sizeof(bytes));
+	gds_nagios_format_check(&text, &result, &none, &none);
+	assert_string_equal(
+		bytes, "GODOXY UNKNOWN - x:1 no _ zip |\n[UNKNOWN] gdprobe: no _ zip\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -146,6 +185,8 @@ int main(void)
 		cmocka_unit_test(test_failure),
 		cmocka_unit_test(test_many_targets),
 		cmocka_unit_test(test_hostile_name),
+		cmocka_unit_test(test_check),
+		cmocka_unit_test(test_check_of_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
