@@ -289,7 +289,10 @@ void gds_listener_udp_ready(void *listener)
 
 int gds_listener_init_demux(struct gds_listener *l)
 {
-	static const struct gds_demux_ops ops = {udp_send, udp_accepted, udp_wake, udp_replaced};
+	static const struct gds_demux_ops ops = {.send = udp_send,
+		.accepted = udp_accepted,
+		.wake = udp_wake,
+		.replaced = udp_replaced};
 	struct gds_demux_options o = {.max_sessions = l->o.max_open, .env = l->env};
 	int rc = l->env->random(l->env->ctx, l->cookie_keys, sizeof(l->cookie_keys));
 
