@@ -29,6 +29,11 @@ struct gds_attempt_options {
 	enum gds_versions versions;
 	const char *priority; /* borrowed for the life of the attempt; NULL default */
 	gds_time deadline;    /* mono, of everything up to the end of the plan */
+	/* One thing changed, for a diagnosis by difference. */
+	unsigned mtu; /* [bytes] UDP payload of a handshake datagram; 0 = the session's default */
+	const char
+		*alpn; /* TCP: borrowed; offered instead, and any choice is taken; "" offers none */
+	bool once;     /* UDP: never begin a session anew: one socket, one source port */
 };
 
 enum gds_outcome { GDS_NOT_REACHED, GDS_UNDER_WAY, GDS_PASSED, GDS_FAILED };
@@ -52,6 +57,8 @@ struct gds_report {
 /** \return the machine, or NULL without memory. Free with ops->free. */
 struct gds_machine *gds_attempt_new(const struct gds_attempt_options *, const struct gds_env *);
 const struct gds_report *gds_attempt_report(const struct gds_machine *);
+/** \return the bytes heard from the peer so far, in all sessions that may still stand. */
+uint64_t gds_attempt_heard(const struct gds_machine *);
 /**
  * GDS_PLAN_TUNNEL, GDS_PLAN_HTTP: once the attempt is done and passed, the established session's
  * carrier, owned by the caller from here on; NULL when there is none or it was taken before.

@@ -146,7 +146,7 @@ static enum gds_stage handshake_stage(const struct gds_error *why)
 /* MUX-04: a header on the HTTP side would hang (GoDoxy) or be taken for a request. */
 static bool alpn_right(const struct gds_attempt *a, const struct gds_facts *facts)
 {
-	if (a->options.transport == GDS_UDP) {
+	if (a->options.transport == GDS_UDP || a->options.alpn) {
 		return true;
 	}
 	if (a->options.plan == GDS_PLAN_HTTP) {
@@ -264,7 +264,7 @@ static bool step_header(struct gds_attempt *a)
 	}
 	gds_attempt_stage_begin(a, GDS_STAGE_CLOSE);
 	a->give_up = GDS_NEVER;
-	if (a->options.transport == GDS_UDP && a->sessions < SESSIONS_MAX) {
+	if (a->options.transport == GDS_UDP && a->sessions < SESSIONS_MAX && !a->options.once) {
 		a->give_up = gds_later(gds_now(a->env), retry_after(a));
 	}
 	a->phase = GDS_PHASE_READ;
@@ -556,6 +556,19 @@ struct gds_machine *gds_attempt_new(
 const struct gds_report *gds_attempt_report(const struct gds_machine *machine)
 {
 	return &((const struct gds_attempt *)machine)->report;
+}
+
+uint64_t gds_attempt_heard(const struct gds_machine *machine)
+{
+	const struct gds_attempt *a = (const struct gds_attempt *)machine;
+	uint64_t heard = a->stood.bytes_in;
+
+	for (size_t i = 0; i < GDS_RACE_MAX; i++) {
+		if (a->candidates[i].session) {
+			heard += gds_session_facts(a->candidates[i].session)->bytes_in;
+		}
+	}
+	return heard;
 }
 
 struct gds_carrier *gds_attempt_take(struct gds_machine *machine)

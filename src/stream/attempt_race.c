@@ -33,6 +33,7 @@ static int open_session(struct gds_attempt *a, struct gds_candidate *c)
 		.transport = a->options.transport,
 		.versions = a->options.versions,
 		.priority = a->options.priority,
+		.mtu = a->options.mtu,
 		.retransmit = RETRANSMIT,
 		.deadline = a->options.deadline,
 	};
@@ -41,6 +42,9 @@ static int open_session(struct gds_attempt *a, struct gds_candidate *c)
 	if (a->options.transport == GDS_TCP) {
 		/* MUX-03: with both offered GoDoxy would always choose http/1.1. */
 		profile.alpn[0] = a->options.plan == GDS_PLAN_HTTP ? "http/1.1" : GDS_ALPN;
+		if (a->options.alpn) {
+			profile.alpn[0] = a->options.alpn[0] ? a->options.alpn : NULL;
+		}
 	}
 	rc = gds_session_new(&c->session, &profile, a->options.trust, c->socket);
 	if (rc == GDS_OK) {

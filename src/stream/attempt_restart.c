@@ -34,7 +34,7 @@ void gds_attempt_begin_anew(struct gds_attempt *a, enum gds_close how)
 
 bool gds_attempt_may_restart(const struct gds_attempt *a, unsigned limit)
 {
-	return a->options.transport == GDS_UDP && a->restarts < limit &&
+	return a->options.transport == GDS_UDP && !a->options.once && a->restarts < limit &&
 	       gds_later(gds_now(a->env), RESTART_ROOM) < a->options.deadline;
 }
 
