@@ -77,6 +77,23 @@ const struct gds_cause gds_causes[] = {
 		"do not pass",
 		"Try again; if it stays so, look for lossy links and for a path with a small MTU "
 		"(VPN, PPPoE, overlay network): ping -M do -s 1372 ADDRESS must pass"},
+	{"tuple-lock-out", GDS_WARNING,
+		"The agent answers over UDP, but not to one source port: it holds an old session "
+		"of "
+		"that port, as after a client that vanished",
+		"Restart the client that keeps the port, or the agent (docker restart "
+		"godoxy-agent); GoDoxy's agents forget a session only when its client says "
+		"goodbye"},
+	{"mtu-black-hole", GDS_CRITICAL,
+		"Large packets do not pass between here and the agent, small ones do",
+		"Find the path's MTU (ping -M do -s 1372 ADDRESS, then smaller), and lower the MTU "
+		"of the interface, VPN or overlay network on the way, or let ICMP \"packet too "
+		"big\" pass its firewalls"},
+	{"overload", GDS_CRITICAL,
+		"The agent's host accepts connections at once, but the agent is too slow with the "
+		"handshake: it is overloaded or hangs",
+		"Look at the load of the agent's host (uptime; docker stats godoxy-agent); if it "
+		"is idle, restart the agent: docker restart godoxy-agent"},
 	{"udp-not-dtls", GDS_CRITICAL, "What answers on the UDP port does not speak DTLS",
 		"Look what listens there on the agent's host (ss -lunp), and compare the port with "
 		"AGENT_PORT in " AGENT_ENV},

@@ -75,6 +75,62 @@ static json_t *agent_json(const struct gds_result *result)
 		"runtime", text(result->runtime));
 }
 
+static json_t *text_or_null(const char *value)
+{
+	return value && value[0] ? text(value) : json_null();
+}
+
+static json_t *causes_json(const struct gds_result *result)
+{
+	const struct gds_result_diagnosis *d = &result->diagnosis;
+	json_t *causes = json_array();
+	const struct gds_cause *first = gds_result_cause(result);
+
+	for (size_t i = 0; i < d->n; i++) {
+		json_array_append_new(causes, cause_json(d->causes[i]));
+	}
+	if (d->n == 0 && first) {
+		json_array_append_new(causes, cause_json(first));
+	}
+	return causes;
+}
+
+static json_t *variants_json(const struct gds_result_diagnosis *d)
+{
+	json_t *variants = json_array();
+
+	for (size_t i = 0; i < d->n_variants; i++) {
+		const struct gds_result_variant *v = &d->variants[i];
+
+		json_array_append_new(variants,
+			json_pack("{ss so sI so}", "name", v->name, "outcome",
+				text_or_null(v->outcome), "duration_ns", (json_int_t)v->duration,
+				"evidence", text_or_null(v->evidence)));
+	}
+	return variants;
+}
+
+static json_t *tries_json(const struct gds_result_diagnosis *d)
+{
+	json_t *tries = json_array();
+
+	for (size_t i = 0; i < sizeof(d->tries) / sizeof(d->tries[0]) && d->tries[i][0]; i++) {
+		json_array_append_new(tries, text(d->tries[i]));
+	}
+	return tries;
+}
+
+static void add_diagnosis(json_t *root, const struct gds_result *result)
+{
+	const struct gds_result_diagnosis *d = &result->diagnosis;
+
+	json_object_set_new(root, "causes", causes_json(result));
+	json_object_set_new(root, "likely", json_boolean(d->n > 0 && d->likely));
+	json_object_set_new(root, "ruled_out", text_or_null(d->ruled_out));
+	json_object_set_new(root, "try", tries_json(d));
+	json_object_set_new(root, "variants", variants_json(d));
+}
+
 static json_t *certificates_json(const struct gds_result_certificates *c)
 {
 	if (!c->known) {
@@ -108,8 +164,12 @@ char *gds_json_format(const struct gds_result *result, const struct gds_result_t
 		"cause", cause_json(gds_result_cause(result)), "not_tested",
 		result->not_tested[0] ? text(result->not_tested) : json_null(), "complaint",
 		result->complaint[0] ? text(result->complaint) : json_null());
-	char *line = root ? json_dumps(root, JSON_COMPACT) : NULL;
+	char *line = NULL;
 
+	if (root) {
+		add_diagnosis(root, result);
+		line = json_dumps(root, JSON_COMPACT);
+	}
 	json_decref(root);
 	return line;
 }

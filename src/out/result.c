@@ -89,5 +89,8 @@ const struct gds_cause *gds_result_cause(const struct gds_result *result)
 			optional = face->cause;
 		}
 	}
-	return optional ? optional : result->certificates.cause;
+	if (optional || result->certificates.cause) {
+		return optional ? optional : result->certificates.cause;
+	}
+	return result->diagnosis.n ? result->diagnosis.causes[0] : NULL;
 }

@@ -38,6 +38,28 @@ struct gds_result_face {
 	struct gds_result_stage stages[GDS_STAGES];
 };
 
+/** A check with one thing changed, made to tell causes apart. */
+struct gds_result_variant {
+	const char *name;    /* "udp-other-port" */
+	const char *outcome; /* "silent", "closed", "answered", "passed"; NULL: not judged */
+	gds_time duration;   /* [ns] */
+	char evidence[100];  /* empty: none */
+};
+
+#define GDS_RESULT_CAUSES 2
+#define GDS_RESULT_VARIANTS 12
+
+/** What is left of all that may be wrong, after the variants. */
+struct gds_result_diagnosis {
+	const struct gds_cause *causes[GDS_RESULT_CAUSES]; /* the most likely first */
+	size_t n;					   /* 0: no diagnosis was needed */
+	bool likely;	     /* nothing proves the first: it is what fits best */
+	char ruled_out[200]; /* "agent down, certificate"; empty: nothing */
+	char tries[4][160];  /* what to do, a line each; empty from the first empty one on */
+	struct gds_result_variant variants[GDS_RESULT_VARIANTS];
+	size_t n_variants;
+};
+
 /** What the certificates and the clocks say. */
 struct gds_result_certificates {
 	bool known;	   /* any certificate was seen */
@@ -60,6 +82,7 @@ struct gds_result {
 	struct gds_result_certificates certificates;
 	struct gds_result_face faces[GDS_RESULT_FACES];
 	size_t n;
+	struct gds_result_diagnosis diagnosis;
 	char not_tested[200]; /* what this run left out; empty: nothing worth saying */
 	char complaint[512];  /* no judgement was possible, for this reason; empty: there is one */
 };

@@ -182,6 +182,51 @@ static void advice(struct gds_text *out, const char *who, const struct gds_cause
 	gds_text_add(out, "\n");
 }
 
+/* One line of the diagnosis: a word, and running text beside it. */
+static void diagnosis_line(struct gds_text *out, const char *word, const char *words)
+{
+	gds_text_add(out, "  %-10s ", word);
+	gds_text_wrap(out, words, 13, 13, WIDTH);
+	gds_text_add(out, "\n");
+}
+
+static void diagnosis(struct gds_text *out, const struct gds_result_diagnosis *d)
+{
+	char words[1024];
+	struct gds_text text;
+	const size_t tries = sizeof(d->tries) / sizeof(d->tries[0]);
+
+	for (size_t i = 0; i < d->n; i++) {
+		const char *how = i ? " (or this)" : d->n > 1 || d->likely ? " (likely)" : "";
+
+		gds_text_init(&text, words, sizeof(words));
+		gds_text_add(&text, "%s%s: %s", d->causes[i]->id, how, d->causes[i]->sentence);
+		diagnosis_line(out, i ? "" : "cause", words);
+	}
+	if (d->ruled_out[0]) {
+		diagnosis_line(out, "ruled out", d->ruled_out);
+	}
+	/* Commands are not wrapped: they are there to be copied. */
+	for (size_t i = 0; i < tries && d->tries[i][0]; i++) {
+		gds_text_add(out, "  %-10s %s\n", i ? "" : "try", d->tries[i]);
+	}
+	if (d->n && !d->tries[0][0]) {
+		diagnosis_line(out, "try", d->causes[0]->next);
+	}
+}
+
+static bool is_diagnosed(const struct gds_result *result, const struct gds_cause *cause)
+{
+	const struct gds_result_diagnosis *d = &result->diagnosis;
+
+	for (size_t i = 0; i < d->n; i++) {
+		if (d->causes[i] == cause) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Each cause once, with all the faces that show it. */
 static void causes(struct gds_text *out, const struct gds_result *result)
 {
@@ -191,7 +236,7 @@ static void causes(struct gds_text *out, const struct gds_result *result)
 		struct gds_text names;
 		bool seen = false;
 
-		if (!cause) {
+		if (!cause || is_diagnosed(result, cause)) {
 			continue;
 		}
 		for (size_t j = 0; j < i; j++) {
@@ -226,6 +271,7 @@ void gds_term_format(struct gds_text *out, const struct gds_result *result,
 	}
 	faces(out, result, options, &columns);
 	certificates(out, result, &columns);
+	diagnosis(out, &result->diagnosis);
 	causes(out, result);
 	if (result->not_tested[0]) {
 		gds_text_add(out, "Not tested: %s.\n", result->not_tested);

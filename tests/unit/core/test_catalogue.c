@@ -61,20 +61,20 @@ static void test_differences(void **state)
 /* The ids that the programs ask for. */
 static const char *const cause_ids[] = {"healthy", "resolve-failed", "resolve-timeout",
 	"tcp-refused", "tcp-filtered", "tcp-unreachable", "tcp-reset", "local-firewall",
-	"udp-filtered", "udp-closed", "udp-unreachable", "udp-silent-mid", "udp-not-dtls",
-	"not-tls-http", "not-tls-ssh", "not-tls-smtp", "not-tls-other", "closed-by-peer",
-	"peer-silent", "foreign-server", "server-cert-other-ca", "server-cert-expired",
-	"server-cert-not-yet-valid", "server-cert-purpose", "server-cert-name",
-	"server-cert-no-san", "server-cert-signature", "server-cert-revoked", "server-cert-other",
-	"server-cert-rsa-udp", "client-cert-missing", "client-cert-other-ca", "client-cert-expired",
-	"client-cert-not-yet-valid", "client-cert-purpose", "client-cert-revoked",
-	"client-cert-rejected", "cert-expiring", "clocks-apart", "tls-version", "tls-suite",
-	"dtls-suite", "dtls-no-ems", "alpn-missing", "alpn-refused", "header-refused",
-	"no-close-notify", "closed-by-reset", "unexpected-bytes", "close-late", "handshake-timeout",
-	"handshake-failed", "alert-other", "tunnel-refused", "tunnel-silent", "tunnel-corrupt",
-	"udp-tunnel-silent", "loopback-unreached", "http-status", "http-not-json", "http-old-agent",
-	"http-timeout", "http-failed", "slow", "out-of-memory", "descriptors", "io-error",
-	"cancelled", "unknown"};
+	"udp-filtered", "udp-closed", "udp-unreachable", "udp-silent-mid", "tuple-lock-out",
+	"mtu-black-hole", "overload", "udp-not-dtls", "not-tls-http", "not-tls-ssh", "not-tls-smtp",
+	"not-tls-other", "closed-by-peer", "peer-silent", "foreign-server", "server-cert-other-ca",
+	"server-cert-expired", "server-cert-not-yet-valid", "server-cert-purpose",
+	"server-cert-name", "server-cert-no-san", "server-cert-signature", "server-cert-revoked",
+	"server-cert-other", "server-cert-rsa-udp", "client-cert-missing", "client-cert-other-ca",
+	"client-cert-expired", "client-cert-not-yet-valid", "client-cert-purpose",
+	"client-cert-revoked", "client-cert-rejected", "cert-expiring", "clocks-apart",
+	"tls-version", "tls-suite", "dtls-suite", "dtls-no-ems", "alpn-missing", "alpn-refused",
+	"header-refused", "no-close-notify", "closed-by-reset", "unexpected-bytes", "close-late",
+	"handshake-timeout", "handshake-failed", "alert-other", "tunnel-refused", "tunnel-silent",
+	"tunnel-corrupt", "udp-tunnel-silent", "loopback-unreached", "http-status", "http-not-json",
+	"http-old-agent", "http-timeout", "http-failed", "slow", "out-of-memory", "descriptors",
+	"io-error", "cancelled", "unknown"};
 
 /* A sentence: a capital first, no full stop, printable ASCII, no double space. */
 static void assert_sentence(const char *text, size_t least)
@@ -122,10 +122,10 @@ static void test_severities(void **state)
 	static const struct {
 		const char *id;
 		enum gds_severity want;
-	} rows[] = {{"clocks-apart", GDS_WARNING}, {"cert-expiring", GDS_WARNING},
-		{"slow", GDS_WARNING}, {"cancelled", GDS_UNKNOWN}, {"descriptors", GDS_UNKNOWN},
-		{"out-of-memory", GDS_UNKNOWN}, {"io-error", GDS_UNKNOWN},
-		{"unknown", GDS_UNKNOWN}};
+	} rows[] = {{"tuple-lock-out", GDS_WARNING}, {"clocks-apart", GDS_WARNING},
+		{"cert-expiring", GDS_WARNING}, {"slow", GDS_WARNING}, {"cancelled", GDS_UNKNOWN},
+		{"descriptors", GDS_UNKNOWN}, {"out-of-memory", GDS_UNKNOWN},
+		{"io-error", GDS_UNKNOWN}, {"unknown", GDS_UNKNOWN}};
 	unsigned odd = 0;
 
 	(void)state;
