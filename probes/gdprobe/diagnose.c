@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* From what was seen on each face to what is wrong with the agent. What one session means is
  * tls/verdict's business; what several together mean is decided here. */
-#include "gdprobe/probe.h"
+#include "gdprobe/differential.h"
 
 #include "out/text.h"
 #include "tls/verdict.h"
@@ -342,15 +342,16 @@ static void judge(const struct probe *probe, struct gds_result *out, int64_t wal
 		}
 	}
 	wrong_port(out);
+	out->info = probe->info.valid;
+	snprintf(out->runtime, sizeof(out->runtime), "%s", probe->info.runtime);
+	differential(probe, out);
 	certificates_of(probe, wall, &out->certificates);
 	if (out->certificates.cause) {
 		out->severity =
 			gds_severity_worse(out->severity, out->certificates.cause->severity);
 	}
-	out->info = probe->info.valid;
 	snprintf(out->name, sizeof(out->name), "%s", probe->info.name);
 	snprintf(out->version, sizeof(out->version), "%s", probe->info.version);
-	snprintf(out->runtime, sizeof(out->runtime), "%s", probe->info.runtime);
 	not_tested(options, out->not_tested, sizeof(out->not_tested));
 }
 

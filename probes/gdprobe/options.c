@@ -220,6 +220,21 @@ static int set_verbose(void *ctx, const char *value, struct gds_complaint *compl
 	return GDS_OK;
 }
 
+static int set_diagnose(void *ctx, const char *value, struct gds_complaint *complaint)
+{
+	static const char *const modes[] = {
+		[DIAGNOSE_AUTO] = "auto", [DIAGNOSE_ALWAYS] = "always", [DIAGNOSE_NEVER] = "never"};
+
+	for (int mode = DIAGNOSE_AUTO; mode <= DIAGNOSE_NEVER; mode++) {
+		if (strcmp(value, modes[mode]) == 0) {
+			((struct options *)ctx)->diagnose = (enum diagnose_mode)mode;
+			return GDS_OK;
+		}
+	}
+	return gds_complain(
+		complaint, GDS_E_INVALID, "it takes auto, always or never, not \"%s\"", value);
+}
+
 static int set_explain(void *ctx, const char *value, struct gds_complaint *complaint)
 {
 	(void)complaint;
@@ -267,6 +282,11 @@ static const struct gds_option table[] = {
 	{0, "timeout", "TIME", "for each target: 2, 1.5s, 800ms (default 5s)", set_timeout},
 	{'f', "targets", "FILE|-", "check the targets in this file too, one a line", set_file},
 	{0, "parallel", "N", "this many targets at once (default 16)", set_parallel},
+	{0, "diagnose", "WHEN",
+		"auto: after silence or a failure check again with one thing changed, to narrow "
+		"the cause (with --nagios at most twice: the agent logs each refused handshake); "
+		"always; never",
+		set_diagnose},
 	{0, NULL, NULL, "What to print", NULL},
 	{0, "json", NULL, "one JSON object a target", set_json},
 	{0, "format", "FORMAT",

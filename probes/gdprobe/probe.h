@@ -4,6 +4,7 @@
 #define GDPROBE_PROBE_H
 
 #include "gdprobe/payload.h"
+#include "gdprobe/variants.h"
 
 #include "cli/known.h"
 #include "net/curl.h"
@@ -42,6 +43,7 @@ struct options {
 	const char *files[FILES_MAX]; /* -f, in order */
 	size_t n_files;
 	size_t parallel; /* targets under way at once */
+	enum diagnose_mode diagnose;
 	struct gds_thresholds warning, critical;
 	struct gds_identity_options identity;
 };
@@ -56,6 +58,9 @@ struct check {
 	unsigned rounds;	  /* of a UDP tunnel: tried anew, UDP-20 */
 	gds_time start, duration; /* mono; [ns] */
 	struct gds_report report;
+	struct gds_machine *machine; /* its attempt, while that is under way */
+	struct gds_binding *binding;
+	bool given_up; /* ended by us: nothing was ever heard */
 	struct gds_fetch *http;
 	struct payload_report payload;
 	bool tunnelled; /* payload is filled */
@@ -83,11 +88,14 @@ struct probe {
 	struct check checks[FACES];
 	struct info info;
 	struct gds_destination *destination; /* --loopback */
-	struct gds_complaint complaint;	     /* code GDS_OK: it can be judged */
+	struct variant variants[VARIANTS];
+	unsigned varied; /* variants begun */
+	struct gds_timer *patience;
+	struct gds_complaint complaint; /* code GDS_OK: it can be judged */
 	gds_time start, duration;
 	gds_time deadline; /* of its machines: a little before the target's budget is over */
 	struct probe *next_ended;
-	unsigned open; /* checks under way */
+	unsigned open; /* checks and variants under way */
 	bool finished;
 	bool own_is_short; /* --agent-env: our certificate's own end says nothing */
 };

@@ -52,6 +52,7 @@ static void probe_finished(struct probe *probe)
 	struct run *run = probe->run;
 
 	probe->finished = true;
+	variants_end(probe);
 	probe->duration = gds_now(run->env) - probe->start;
 	run->active--;
 	probe_ended(probe);
@@ -85,6 +86,19 @@ static void follow(struct check *check)
 	}
 }
 
+void probe_release(struct probe *probe)
+{
+	if (--probe->open == 0) {
+		probe_finished(probe);
+	}
+}
+
+bool check_peer(const struct check *check, struct gds_address *peer)
+{
+	*peer = check->machine ? gds_attempt_report(check->machine)->peer : check->report.peer;
+	return peer->family != 0;
+}
+
 void check_finish(struct check *check)
 {
 	struct probe *probe = check->probe;
@@ -93,10 +107,9 @@ void check_finish(struct check *check)
 	check->duration = gds_now(probe->run->env) - check->start;
 	if (!probe->run->over) {
 		follow(check);
+		variants_follow(check);
 	}
-	if (--probe->open == 0) {
-		probe_finished(probe);
-	}
+	probe_release(probe);
 }
 
 void check_fail(struct check *check, int code, enum gds_stage stage)
@@ -141,6 +154,12 @@ static void on_attempt(void *ctx, struct gds_machine *machine)
 	struct gds_carrier *session;
 
 	check->report = *gds_attempt_report(machine);
+	check->machine = NULL;
+	check->binding = NULL;
+	if (check->given_up && check->report.why.code == GDS_E_CANCELLED) {
+		check->report.why.code = GDS_E_TIMEOUT;
+		check->report.why.origin = GDS_PATH;
+	}
 	session = gds_attempt_take(machine);
 	if (!session) {
 		check_finish(check);
@@ -181,16 +200,22 @@ void check_attempt(struct check *check, const struct gds_header *destination)
 		.deadline = probe->deadline,
 	};
 	struct gds_machine *machine;
+	struct gds_binding *binding;
 
 	if (destination) {
 		options.header = *destination;
 	}
 	machine = gds_attempt_new(&options, run->env);
-	if (!machine || !gds_driver_bind(run->driver, machine, on_attempt, check)) {
+	check->machine = machine;
+	binding = machine ? gds_driver_bind(run->driver, machine, on_attempt, check) : NULL;
+	if (!binding) {
+		check->machine = NULL;
 		if (machine) {
 			machine->ops->free(machine);
 		}
 		check_fail(check, GDS_E_NOMEM, GDS_STAGE_RESOLVE);
+	} else if (check->machine == machine) {
+		check->binding = binding; /* not done at once */
 	}
 }
 
@@ -234,9 +259,8 @@ static void probe_begin(struct probe *probe)
 			check_begin(&probe->checks[face]);
 		}
 	}
-	if (--probe->open == 0) {
-		probe_finished(probe);
-	}
+	variants_expect(probe);
+	probe_release(probe);
 }
 
 /* Called again from within by targets that end at once: the outermost call goes on. */
@@ -307,6 +331,7 @@ int run_all(struct run *run, struct gds_complaint *complaint)
 
 static void probe_clear(struct probe *probe)
 {
+	variants_end(probe);
 	gds_fetch_free(probe->checks[FACE_HTTPS].http);
 	probe->checks[FACE_HTTPS].http = NULL;
 	gds_destination_free(probe->destination);

@@ -12,6 +12,10 @@ void check_open(struct check *);
 void check_attempt(struct check *, const struct gds_header *destination);
 /** Its result is filled. */
 void check_finish(struct check *);
+/** The address it talks to, or talked to. \return false while there is none. */
+bool check_peer(const struct check *, struct gds_address *peer);
+/** One thing of a target's that was counted as open is over. */
+void probe_release(struct probe *);
 /** Finish with a failure of our own. */
 void check_fail(struct check *, int code, enum gds_stage);
 

@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: MIT
+"""gdprobe's differential diagnosis: variants with one thing changed, and the causes that are left."""
+
+import contextlib
+import re
+import socket
+import threading
+import time
+
+import pytest
+
+import harness
+from test_gdprobe import (FACES, Namespace, Peer, _namespaces_work, causes, client, judged, probe, pump, relay_udp, say,
+                          silent)
+
+
+def likely(root):
+    """The ids of the causes that are left, the most likely first."""
+    return [cause["id"] for cause in root["causes"]]
+
+
+def variants(root):
+    return {variant["name"]: variant["outcome"] for variant in root["variants"]}
+
+
+def ruled_out(root):
+    return set((root["ruled_out"] or "").split(", "))
+
+
+def relay_tcp(server):
+    def relay(connection, _stopped):
+        with socket.create_connection(server.address) as upstream:
+            pump(connection, upstream)
+    return relay
+
+
+def udp_relay(peer, server, drop, seen=None):
+    threading.Thread(target=relay_udp, args=(peer.udp, server.udp_address, set() if seen is None else seen, drop),
+                     daemon=True).start()
+
+
+# --- UDP ------------------------------------------------------------------------------------------------
+
+
+def test_udp_silence_is_named(server, certs):
+    """TCP is well and UDP is swallowed: told in 5 s whatever the time-out, with what was ruled out."""
+    with Peer(relay_tcp(server)) as peer:
+        start = time.monotonic()
+        root = judged(*client(certs), "--timeout", "30", peer.target, rc=2)
+        assert time.monotonic() - start < 5
+    assert causes(root) == {"https": None, "tcp": None, "udp": "udp-filtered"}
+    assert likely(root) == ["udp-filtered"] and root["likely"]
+    assert ruled_out(root) >= {"agent down", "certificate", "ciphers", "5-tuple lock-out"}
+    assert variants(root) == dict.fromkeys(
+        ("udp-other-port", "udp-small-datagrams", "udp-other-suites", "udp-without-ems"), "silent")
+    assert re.fullmatch(r"silent: \d+ hellos, [4-9] source ports, [34](\.\d)? s: no reply, no ICMP",
+                        root["faces"]["udp"]["summary"])
+
+
+def test_udp_silence_counted_on_the_wire(server, certs):
+    """As many source ports and hellos as the summary says."""
+    datagrams = []
+
+    def listen(sock):
+        with contextlib.suppress(OSError):
+            while True:
+                datagrams.append(sock.recvfrom(4096))
+
+    with Peer(relay_tcp(server)) as peer:
+        threading.Thread(target=listen, args=(peer.udp,), daemon=True).start()
+        root = judged(*client(certs), peer.target, rc=2)
+    hellos, ports = map(int, re.match(r"silent: (\d+) hellos, (\d+) source", root["faces"]["udp"]["summary"]).groups())
+    assert ports == len({address for _, address in datagrams if address})
+    assert hellos == len([data for data, _ in datagrams if data])
+
+
+def test_udp_silence_text(server, certs):
+    """The agent says docker: its host's firewall decides, and no word of Podman."""
+    with Peer(relay_tcp(server)) as peer:
+        result = probe(*client(certs), peer.target)
+    assert result.rc == 2
+    assert re.search(r"^  cause      udp-filtered \(likely\): ", result.stdout, re.M), result
+    assert re.search(r"^  ruled out  agent down, certificate, ciphers, 5-tuple lock-out", result.stdout, re.M), result
+    assert f"  try        on the agent: sudo ss -ulnp | grep {peer.port}\n" in result.stdout, result
+    assert f"             sudo ufw allow {peer.port}/udp " in result.stdout, result
+    assert "odman" not in result.stdout, result
+
+
+def test_unknown_runtime_gets_both(server, certs):
+    with Peer(relay_tcp(server)) as peer:
+        root = judged(*client(certs), "--udp", "--timeout", "2", peer.target, rc=2)
+    assert any(f'"{peer.port}:{peer.port}/udp"' in line for line in root["try"])
+    assert any("ufw" in line for line in root["try"])
+    assert variants(root)["tcp-connect"] == "passed"
+
+
+def test_silence_of_one_source_port(server, certs):
+    """The first source port is never answered, every other at once: one tuple is locked out."""
+    first = []
+
+    def drop(_data, peer):
+        first[:] = first or [peer]
+        return peer == first[0]
+
+    with Peer(relay_tcp(server)) as peer:
+        routes = {}
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    data, address = peer.udp.recvfrom(65536)
+                    if address is None or drop(data, address):
+                        continue
+                    if address not in routes:
+                        routes[address] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                        routes[address].connect(server.udp_address)
+                        threading.Thread(target=back, args=(routes[address], address), daemon=True).start()
+                    routes[address].send(data)
+
+        def back(route, address):
+            with contextlib.suppress(OSError):
+                while True:
+                    peer.udp.sendto(route.recv(65536), address)
+
+        threading.Thread(target=serve, daemon=True).start()
+        root = judged(*client(certs), peer.target, rc=1)
+    assert causes(root) == dict.fromkeys(FACES)
+    assert likely(root) == ["tuple-lock-out"] and root["cause"]["id"] == "tuple-lock-out"
+
+
+@pytest.mark.parametrize("size", [400])
+def test_large_datagrams_lost(server, certs, size):
+    """What is larger than a limit is lost on its way to the agent: a small handshake gets through."""
+    with Peer(relay_tcp(server)) as peer:
+        udp_relay(peer, server, lambda data: len(data) > size)
+        root = judged(*client(certs), peer.target, rc=2)
+    assert likely(root) == ["mtu-black-hole"] and not root["likely"]
+    assert causes(root)["udp"] == "mtu-black-hole"
+    assert variants(root)["udp-small-datagrams"] == "passed"
+
+
+def test_second_flight_lost(server, certs):
+    """Whatever its size: then loss and a hole cannot be told apart, and both are named."""
+    with Peer(relay_tcp(server)) as peer:
+        udp_relay(peer, server, lambda data: data[:1] == b"\x16" and data[13:14] != b"\x01")
+        root = judged(*client(certs), peer.target, rc=2)
+    assert likely(root) == ["udp-silent-mid", "mtu-black-hole"] and root["likely"]
+
+
+# --- TCP ------------------------------------------------------------------------------------------------
+
+
+def test_patient_web_server(certs):
+    """It waits for a whole request: silent to TLS, and talkative in plain HTTP."""
+    def behave(connection, stopped):
+        data = b""
+        while b"\r\n\r\n" not in data:
+            more = connection.recv(4096)
+            if not more:
+                return
+            data += more
+        connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n")
+        stopped.wait(harness.LIMIT)
+
+    with Peer(behave) as peer:
+        root = judged(*client(certs), "--tcp", "--timeout", "3", peer.target, rc=2)
+    assert likely(root) == ["not-tls-http"] and causes(root)["tcp"] == "not-tls-http"
+
+
+def test_silent_peer(certs):
+    with Peer(silent) as peer:
+        root = judged(*client(certs), "--tcp", "--timeout", "2", peer.target, rc=2)
+    assert likely(root) == ["peer-silent", "overload"]
+    assert {"plain-http", "tls-1.2-only", "tls-without-alpn"} == set(variants(root))
+    assert set(variants(root).values()) == {"silent"}
+
+
+def test_clear_causes_need_no_variant(server, certs, odd):
+    cert, key = odd["expired"]
+    root = judged("--ca", certs.ca, "--cert", cert, "--key", key, server.target, rc=2)
+    assert root["variants"] == [] and likely(root) == ["client-cert-expired"]
+    with Peer(say(b"SSH-2.0-x\r\n")) as peer:
+        root = judged(*client(certs), "--tcp", peer.target, rc=2)
+    assert root["variants"] == [] and likely(root) == ["not-tls-ssh"]
+
+
+# --- Modes ----------------------------------------------------------------------------------------------
+
+
+def test_never(server, certs):
+    with Peer(relay_tcp(server)) as peer:
+        root = judged(*client(certs), "--diagnose=never", "--timeout", "2", peer.target, rc=2)
+    assert root["variants"] == [] and root["ruled_out"] is None and likely(root) == ["udp-filtered"]
+
+
+def test_always_on_a_healthy_agent(server, certs):
+    """A full diagnosis, with every option that adds to it, in three seconds."""
+    start = time.monotonic()
+    root = judged(*client(certs), "--diagnose", "always", "--loopback", server.target, rc=0)
+    assert time.monotonic() - start < 3
+    assert root["causes"] == []
+    assert variants(root) == {"udp-other-port": "passed", "udp-small-datagrams": "passed",
+                              "udp-other-suites": "answered", "udp-without-ems": "answered",
+                              "tls-1.2-only": "passed", "plain-http": "closed", "tls-without-alpn": "answered"} | {
+                                  "tls-without-alpn": variants(root)["tls-without-alpn"]}
+
+
+def test_monitoring_asks_twice_at_most(server, certs):
+    """Counted on the wire: two source ports of the face's own, and two variants."""
+    ports = set()
+
+    def listen(sock):
+        with contextlib.suppress(OSError):
+            while True:
+                ports.add(sock.recvfrom(4096)[1])
+
+    with Peer(relay_tcp(server)) as peer:
+        threading.Thread(target=listen, args=(peer.udp,), daemon=True).start()
+        result = probe("--nagios", *client(certs), "--timeout", "3", peer.target)
+    assert result.rc == 2 and "udp-filtered" in result.stdout, result
+    assert len(ports - {None}) <= 4
+
+
+def test_unknown_mode():
+    result = probe("--diagnose", "perhaps", "x")
+    assert result.rc == 3 and "auto, always or never" in result.stderr, result
+
+
+# --- Firewalls, in a network namespace ------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def namespace(certs):
+    if not _namespaces_work():
+        pytest.skip("needs root, ip netns and nft")
+    made = Namespace(certs)
+    yield made
+    made.close()
+
+
+def test_firewall_drops_udp(namespace):
+    namespace.rule("udp", "dport", "8890", "drop")
+    root, seconds = namespace.probe()
+    assert likely(root) == ["udp-filtered"] and seconds < 5
+    assert ruled_out(root) >= {"agent down", "certificate", "ciphers", "5-tuple lock-out"}
+
+
+def test_firewall_drops_large_datagrams(namespace):
+    namespace.rule("udp", "dport", "8890", "meta", "length", ">", "440", "drop")
+    root, _ = namespace.probe()
+    assert likely(root) == ["mtu-black-hole"]
+
+
+def test_firewall_rejects_udp(namespace):
+    namespace.rule("udp", "dport", "8890", "reject")
+    root, seconds = namespace.probe()
+    assert likely(root) == ["udp-closed"] and "agent down" in ruled_out(root)
+    assert seconds < 3
+
+
+def test_firewall_drops_tcp(namespace):
+    namespace.rule("tcp", "dport", "8890", "drop")
+    root, _ = namespace.probe("--timeout", "2")
+    assert likely(root) == ["tcp-filtered"] and "host down" in ruled_out(root)
