@@ -23,6 +23,7 @@ static const struct {
 	[FACE_UDP] = {"udp", "UDP"},
 	[FACE_TCP_TUNNEL] = {"tcp-tunnel", "TCP tunnel"},
 	[FACE_UDP_TUNNEL] = {"udp-tunnel", "UDP tunnel"},
+	[FACE_OLD] = {"old", "HTTPS"},
 	[FACE_EVIDENCE] = {"evidence", "TLS"},
 };
 
@@ -220,7 +221,9 @@ static void face_of(const struct check *check, int64_t wall, struct gds_result_f
 	if (!check->started) {
 		face->state = GDS_RESULT_SKIPPED;
 		snprintf(face->summary, sizeof(face->summary), "not tried: %s failed",
-			check->face == FACE_TCP_TUNNEL ? "TCP" : "UDP");
+			!is_tunnel(check->face)		 ? "/info"
+			: check->face == FACE_TCP_TUNNEL ? "TCP"
+							 : "UDP");
 		return;
 	}
 	face->state = GDS_RESULT_OK;
@@ -333,7 +336,7 @@ static void judge(const struct probe *probe, struct gds_result *out, int64_t wal
 {
 	const struct options *options = probe->run->options;
 
-	for (int face = FACE_HTTPS; face < FACE_EVIDENCE; face++) {
+	for (int face = FACE_HTTPS; face <= FACE_UDP_TUNNEL; face++) {
 		if (options->faces[face]) {
 			face_of(&probe->checks[face], wall, &out->faces[out->n]);
 			out->severity = gds_severity_worse(
@@ -352,6 +355,7 @@ static void judge(const struct probe *probe, struct gds_result *out, int64_t wal
 	}
 	snprintf(out->name, sizeof(out->name), "%s", probe->info.name);
 	snprintf(out->version, sizeof(out->version), "%s", probe->info.version);
+	addition_result(probe, out);
 	not_tested(options, out->not_tested, sizeof(out->not_tested));
 }
 

@@ -138,8 +138,17 @@ static int set_loopback(void *ctx, const char *value, struct gds_complaint *comp
 	return GDS_OK;
 }
 
+static int set_add_agent(void *ctx, const char *value, struct gds_complaint *complaint)
+{
+	(void)value;
+	(void)complaint;
+	((struct options *)ctx)->add_agent = true;
+	return GDS_OK;
+}
+
 static int set_timeout(void *ctx, const char *value, struct gds_complaint *complaint)
 {
+	((struct options *)ctx)->timeout_given = true;
 	return gds_duration_parse(value, &((struct options *)ctx)->timeout, complaint);
 }
 
@@ -279,6 +288,10 @@ static const struct gds_option table[] = {
 	{0, "loopback", NULL,
 		"be the destination: the agent connects back to an echo service in here",
 		set_loopback},
+	{0, "add-agent", NULL,
+		"do what GoDoxy does when it adds an agent, step by step in 5 s, and say what it "
+		"would conclude",
+		set_add_agent},
 	{0, "timeout", "TIME", "for each target: 2, 1.5s, 800ms (default 5s)", set_timeout},
 	{'f', "targets", "FILE|-", "check the targets in this file too, one a line", set_file},
 	{0, "parallel", "N", "this many targets at once (default 16)", set_parallel},
@@ -367,6 +380,13 @@ static const char *contradiction(const struct options *options)
 	}
 	if (destination && !options->faces[FACE_TCP] && !options->faces[FACE_UDP]) {
 		return "a destination is reached over --tcp or --udp, not over --http";
+	}
+	if (options->add_agent && options->timeout_given) {
+		return "--add-agent has GoDoxy's own 5 s: leave --timeout out";
+	}
+	if (options->add_agent && !(options->faces[FACE_TCP] && options->faces[FACE_UDP] &&
+					  options->faces[FACE_HTTPS])) {
+		return "--add-agent takes all three steps: leave --tcp, --udp and --http out";
 	}
 	return NULL;
 }

@@ -3,6 +3,7 @@
 #ifndef GDPROBE_PROBE_H
 #define GDPROBE_PROBE_H
 
+#include "gdprobe/addition.h"
 #include "gdprobe/payload.h"
 #include "gdprobe/variants.h"
 
@@ -21,6 +22,7 @@ enum face {
 	FACE_UDP,
 	FACE_TCP_TUNNEL,
 	FACE_UDP_TUNNEL,
+	FACE_OLD,      /* --add-agent: what an agent without /info is asked; never shown */
 	FACE_EVIDENCE, /* a TLS handshake that explains a failure of UDP; never shown */
 	FACES
 };
@@ -32,7 +34,7 @@ struct options {
 	bool optional[FACES];
 	char through[GDS_HOST_MAX + 1]; /* empty: no destination */
 	uint16_t through_port;
-	bool echo, loopback;
+	bool echo, loopback, add_agent, timeout_given;
 	enum gds_versions versions;
 	gds_time timeout;
 	bool json, nagios, verbose, list_causes, thresholds_given;
@@ -91,6 +93,7 @@ struct probe {
 	struct variant variants[VARIANTS];
 	unsigned varied; /* variants begun */
 	struct gds_timer *patience;
+	struct addition addition;	/* --add-agent */
 	struct gds_complaint complaint; /* code GDS_OK: it can be judged */
 	gds_time start, duration;
 	gds_time deadline; /* of its machines: a little before the target's budget is over */

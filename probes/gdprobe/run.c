@@ -70,6 +70,10 @@ static void follow(struct check *check)
 	struct probe *probe = check->probe;
 	const bool *wanted = probe->run->options->faces;
 
+	if (probe->run->options->add_agent) {
+		addition_follow(check);
+	}
+
 	if (check->face == FACE_TCP && passed(check) && wanted[FACE_TCP_TUNNEL]) {
 		tunnel_begin(&probe->checks[FACE_TCP_TUNNEL], &check->report.peer);
 	}
@@ -125,7 +129,11 @@ static void on_info(void *ctx, const struct gds_fetch_result *result)
 	struct check *check = ctx;
 	const struct gds_env *env = check->probe->run->env;
 
-	info_read(&check->probe->info, result, env->wall(env->ctx) / GDS_SECOND);
+	if (check->face == FACE_OLD) {
+		addition_answer(&check->probe->addition, result);
+	} else {
+		info_read(&check->probe->info, result, env->wall(env->ctx) / GDS_SECOND);
+	}
 	check_finish(check);
 }
 
@@ -137,10 +145,15 @@ static void ask_info(struct check *check, struct gds_carrier *session)
 		.driver = run->driver,
 		.scratch = run->scratch,
 		.env = run->env,
-		.path = "/godoxy/agent/info",
+		.path = check->face == FACE_OLD ? addition_path(&check->probe->addition)
+						: "/godoxy/agent/info",
 		.deadline = check->probe->deadline,
 	};
-	int rc = gds_fetch_new(&check->http, session, &options, on_info, check);
+	int rc;
+
+	gds_fetch_free(check->http); /* of an earlier question */
+	check->http = NULL;
+	rc = gds_fetch_new(&check->http, session, &options, on_info, check);
 
 	if (rc != GDS_OK) {
 		gds_carrier_close(session, GDS_CLOSE_CLEAN);
@@ -163,7 +176,7 @@ static void on_attempt(void *ctx, struct gds_machine *machine)
 	session = gds_attempt_take(machine);
 	if (!session) {
 		check_finish(check);
-	} else if (check->face == FACE_HTTPS) {
+	} else if (check->face == FACE_HTTPS || check->face == FACE_OLD) {
 		ask_info(check, session);
 	} else {
 		tunnel_opened(check, session);
@@ -174,6 +187,7 @@ static enum gds_plan plan_of(enum face face)
 {
 	switch (face) {
 	case FACE_HTTPS:
+	case FACE_OLD:
 		return GDS_PLAN_HTTP;
 	case FACE_TCP_TUNNEL:
 	case FACE_UDP_TUNNEL:
@@ -222,6 +236,8 @@ void check_attempt(struct check *check, const struct gds_header *destination)
 void check_open(struct check *check)
 {
 	check->started = true;
+	check->finished = false;
+	variants_wait(check->probe);
 	check->start = gds_now(check->probe->run->env);
 	check->probe->open++;
 }
@@ -255,7 +271,8 @@ static void probe_begin(struct probe *probe)
 	/* Held open until all faces are begun: the first may fail before the second starts. */
 	probe->open++;
 	for (int face = FACE_HTTPS; face <= FACE_UDP; face++) {
-		if (run->options->faces[face]) {
+		/* GoDoxy goes one step at a time: the rest follows. */
+		if (run->options->faces[face] && (face == FACE_HTTPS || !run->options->add_agent)) {
 			check_begin(&probe->checks[face]);
 		}
 	}
@@ -334,6 +351,8 @@ static void probe_clear(struct probe *probe)
 	variants_end(probe);
 	gds_fetch_free(probe->checks[FACE_HTTPS].http);
 	probe->checks[FACE_HTTPS].http = NULL;
+	gds_fetch_free(probe->checks[FACE_OLD].http);
+	probe->checks[FACE_OLD].http = NULL;
 	gds_destination_free(probe->destination);
 	probe->destination = NULL;
 	gds_trust_unref(probe->trust);

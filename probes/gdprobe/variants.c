@@ -246,6 +246,15 @@ static void on_patience(void *ctx)
 	probe_release(probe);
 }
 
+void variants_wait(struct probe *probe)
+{
+	struct run *run = probe->run;
+
+	if (probe->patience && probe->varied == 0) {
+		gds_timer_set(probe->patience, gds_later(gds_now(run->env), patience(run)));
+	}
+}
+
 void variants_expect(struct probe *probe)
 {
 	struct run *run = probe->run;
@@ -254,9 +263,7 @@ void variants_expect(struct probe *probe)
 		return;
 	}
 	probe->patience = gds_timer_new(run->loop, on_patience, probe);
-	if (probe->patience) {
-		gds_timer_set(probe->patience, gds_later(gds_now(run->env), patience(run)));
-	}
+	variants_wait(probe);
 	if (run->options->diagnose == DIAGNOSE_ALWAYS) {
 		if (run->options->faces[FACE_UDP]) {
 			begin_udp(probe);

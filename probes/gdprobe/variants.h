@@ -40,6 +40,8 @@ struct variant {
 
 /** A target begins: variants may be wanted when a face is silent. */
 void variants_expect(struct probe *);
+/** A face begins: its silence counts from now on. */
+void variants_wait(struct probe *);
 /** A face has its result; begin what may explain it. */
 void variants_follow(struct check *);
 /** The target is done with. Accepts one that never expected any. */

@@ -131,6 +131,18 @@ static void add_diagnosis(json_t *root, const struct gds_result *result)
 	json_object_set_new(root, "variants", variants_json(d));
 }
 
+static json_t *addition_json(const struct gds_result_addition *a)
+{
+	if (!a->judged) {
+		return json_null();
+	}
+	return json_pack("{sb sb sb sb sb so so so so}", "added", a->added, "old_agent",
+		a->old_agent, "supports_tcp_stream", a->tcp, "supports_udp_stream", a->udp,
+		"deceived", a->deceived, "name", text_or_null(a->name), "version",
+		text_or_null(a->version), "runtime", text_or_null(a->runtime), "refuses",
+		text_or_null(a->refuses));
+}
+
 static json_t *certificates_json(const struct gds_result_certificates *c)
 {
 	if (!c->known) {
@@ -168,6 +180,7 @@ char *gds_json_format(const struct gds_result *result, const struct gds_result_t
 
 	if (root) {
 		add_diagnosis(root, result);
+		json_object_set_new(root, "add_agent", addition_json(&result->addition));
 		line = json_dumps(root, JSON_COMPACT);
 	}
 	json_decref(root);

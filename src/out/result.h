@@ -46,6 +46,17 @@ struct gds_result_variant {
 	char evidence[100];  /* empty: none */
 };
 
+/** What GoDoxy would make of the agent when it adds it (API-08). */
+struct gds_result_addition {
+	bool judged;				  /* it was asked for */
+	bool added;				  /* else GoDoxy refuses the agent altogether */
+	bool old_agent;				  /* one that has no /info */
+	bool tcp, udp;				  /* supports_tcp_stream, supports_udp_stream */
+	bool deceived;				  /* it believes more than is true */
+	char name[128], version[64], runtime[64]; /* as GoDoxy would know them */
+	char refuses[160];			  /* what it would refuse; empty: nothing */
+};
+
 #define GDS_RESULT_CAUSES 2
 #define GDS_RESULT_VARIANTS 12
 
@@ -83,6 +94,7 @@ struct gds_result {
 	struct gds_result_face faces[GDS_RESULT_FACES];
 	size_t n;
 	struct gds_result_diagnosis diagnosis;
+	struct gds_result_addition addition;
 	char not_tested[200]; /* what this run left out; empty: nothing worth saying */
 	char complaint[512];  /* no judgement was possible, for this reason; empty: there is one */
 };

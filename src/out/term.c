@@ -215,6 +215,34 @@ static void diagnosis(struct gds_text *out, const struct gds_result_diagnosis *d
 	}
 }
 
+static void addition(struct gds_text *out, const struct gds_result_addition *a)
+{
+	char words[512];
+	struct gds_text text;
+
+	if (!a->judged) {
+		return;
+	}
+	gds_text_init(&text, words, sizeof(words));
+	gds_text_add(&text, "GoDoxy would %s: supports_tcp_stream %s, supports_udp_stream %s",
+		!a->added      ? "not add this agent"
+		: a->old_agent ? "add it as an old agent"
+			       : "add it",
+		a->tcp ? "true" : "false", a->udp ? "true" : "false");
+	diagnosis_line(out, "add agent", words);
+	if (a->refuses[0]) {
+		diagnosis_line(out, "refuses", a->refuses);
+	}
+	if (a->deceived) {
+		diagnosis_line(out, "",
+			"It believes more than is true: its check writes a header "
+			"and does not read what comes back.");
+	}
+	diagnosis_line(out, "",
+		"GoDoxy decides this once, when it starts or the agent is added: restart GoDoxy "
+		"after a repair.");
+}
+
 static bool is_diagnosed(const struct gds_result *result, const struct gds_cause *cause)
 {
 	const struct gds_result_diagnosis *d = &result->diagnosis;
@@ -273,6 +301,7 @@ void gds_term_format(struct gds_text *out, const struct gds_result *result,
 	certificates(out, result, &columns);
 	diagnosis(out, &result->diagnosis);
 	causes(out, result);
+	addition(out, &result->addition);
 	if (result->not_tested[0]) {
 		gds_text_add(out, "Not tested: %s.\n", result->not_tested);
 	}

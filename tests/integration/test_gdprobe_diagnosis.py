@@ -4,6 +4,7 @@
 import contextlib
 import re
 import socket
+import ssl
 import threading
 import time
 
@@ -224,6 +225,112 @@ def test_monitoring_asks_twice_at_most(server, certs):
 def test_unknown_mode():
     result = probe("--diagnose", "perhaps", "x")
     assert result.rc == 3 and "auto, always or never" in result.stderr, result
+
+
+# --- What GoDoxy would make of it (API-08) --------------------------------------------------------------
+
+
+def added(root):
+    a = root["add_agent"]
+    return a["added"], a["supports_tcp_stream"], a["supports_udp_stream"]
+
+
+def test_add_healthy_agent(server, certs):
+    root = judged(*client(certs), "--add-agent", server.target, rc=0)
+    assert added(root) == (True, True, True)
+    assert not root["add_agent"]["old_agent"] and root["add_agent"]["refuses"] is None
+    assert root["add_agent"]["name"] == root["agent"]["name"]
+    assert judged(*client(certs), server.target, rc=0)["add_agent"] is None
+
+
+def test_add_agent_step_by_step(server, certs):
+    """One connection after the other, as GoDoxy: never two at a time."""
+    log, lock = [], threading.Lock()
+
+    def relay(connection, _stopped):
+        with lock:
+            log.append("open")
+        with socket.create_connection(server.address) as upstream:
+            pump(connection, upstream)
+        with lock:
+            log.append("end")
+
+    def drop(_data):
+        with lock:
+            log.append("udp")
+        return False
+
+    with Peer(relay) as peer:
+        udp_relay(peer, server, drop)
+        judged(*client(certs), "--add-agent", peer.target, rc=0)
+    first = log.index("udp")
+    assert log[:first].count("open") == 2 and "open" not in log[first:]
+
+
+def test_add_agent_without_udp(server, certs):
+    with Peer(relay_tcp(server)) as peer:
+        start = time.monotonic()
+        result = probe(*client(certs), "--add-agent", peer.target)
+        assert time.monotonic() - start < 5.5
+    assert result.rc == 2
+    assert "supports_tcp_stream true, supports_udp_stream" in result.stdout, result
+    assert "agent does not support UDP" in result.stdout and "restart GoDoxy" in result.stdout, result
+
+
+def test_add_agent_rsa(start_server, certs, odd):
+    cert, key = odd["server-rsa"]
+    server = start_server(identity=("--ca", certs.ca, "--cert", cert, "--key", key))
+    root = judged(*client(certs), "--add-agent", server.target, rc=2)
+    assert added(root) == (True, True, False) and likely(root) == ["server-cert-rsa-udp"]
+
+
+def test_add_agent_rejected(server, certs, odd):
+    """GET /info fails: GoDoxy refuses the agent, and tries nothing else."""
+    cert, key = odd["expired"]
+    root = judged("--ca", certs.ca, "--cert", cert, "--key", key, "--add-agent", server.target, rc=2)
+    assert added(root) == (False, False, False) and "/info" in root["add_agent"]["refuses"]
+    assert root["faces"]["tcp"]["state"] == root["faces"]["udp"]["state"] == "skipped"
+
+
+@pytest.mark.parametrize("runtime, expected", [
+    ((b"200 OK", b"podman"), (True, "podman")),
+    ((b"404 Not Found", b"404 page not found"), (True, "docker")),  # before agents told their runtime
+    ((b"200 OK", b"nerdctl"), (False, "nerdctl")),
+    ((b"500 Internal Server Error", b"x"), (False, "x")),
+    (None, (False, None)),
+])
+def test_add_old_agent(certs, runtime, expected):
+    """No /info: asked for /name, /version, /runtime, each as plain text."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certs.server, certs.server_key)
+    context.set_alpn_protocols(["http/1.1"])
+    asked = []
+    answers = {"info": (b"404 Not Found", b""), "name": (b"200 OK", b"old"), "version": (b"200 OK", b"v0.18.0"),
+               "runtime": runtime}
+
+    def serve(connection, stopped):
+        with context.wrap_socket(connection, server_side=True) as session:
+            asked.append(session.recv(4096).split()[1].decode().removeprefix("/godoxy/agent/"))
+            if answers[asked[-1]] is None:
+                return
+            status, body = answers[asked[-1]]
+            session.sendall(b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body))
+            stopped.wait(1)
+
+    with Peer(serve) as peer:
+        root = judged(*client(certs), "--add-agent", peer.target, rc=2)
+    assert asked == ["info", "name", "version", "runtime"]
+    a = root["add_agent"]
+    assert a["old_agent"] and (a["added"], a["runtime"]) == expected
+    assert (a["name"], a["version"]) == ("old", "v0.18.0")
+    assert not a["supports_tcp_stream"] and not a["supports_udp_stream"] and a["refuses"]
+    assert causes(root)["https"] == "http-old-agent"
+
+
+@pytest.mark.parametrize("args, hint", [(("--timeout", "3"), "--timeout"), (("--tcp",), "--tcp")])
+def test_add_agent_usage(args, hint):
+    result = probe("--add-agent", *args, "x")
+    assert result.rc == 3 and hint in result.stderr, result
 
 
 # --- Firewalls, in a network namespace ------------------------------------------------------------------
