@@ -2,6 +2,7 @@
 /* From what was seen on each face to what is wrong with the agent. What one session means is
  * tls/verdict's business; what several together mean is decided here. */
 #include "gdprobe/differential.h"
+#include "gdprobe/legs.h"
 
 #include "out/text.h"
 #include "tls/verdict.h"
@@ -218,6 +219,9 @@ static void face_of(const struct check *check, int64_t wall, struct gds_result_f
 	face->name = names[check->face].name;
 	face->label = names[check->face].label;
 	face->optional = options->optional[check->face];
+	if (is_tunnel(check->face)) {
+		legs_of(check, &face->legs);
+	}
 	if (!check->started) {
 		face->state = GDS_RESULT_SKIPPED;
 		snprintf(face->summary, sizeof(face->summary), "not tried: %s failed",

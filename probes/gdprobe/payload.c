@@ -49,6 +49,21 @@ static void end(struct payload *p, enum payload_outcome outcome)
 	p->carrier = NULL;
 }
 
+static void note_sent(struct payload *p)
+{
+	if (!p->report.first_sent || (p->carrier->datagram && !p->report.first_back)) {
+		p->report.first_sent = gds_now(p->env);
+	}
+}
+
+static void note_received(struct payload *p, ssize_t n)
+{
+	if (!p->report.first_back) {
+		p->report.first_back = gds_now(p->env);
+	}
+	p->report.received += (uint64_t)n;
+}
+
 static void read_failed(struct payload *p, ssize_t n)
 {
 	end(p, n == GDS_EOF ? PAYLOAD_CLOSED : PAYLOAD_BROKEN);
@@ -61,7 +76,7 @@ static bool listen_step(struct payload *p, gds_time now)
 	ssize_t n = gds_carrier_read(p->carrier, bytes, sizeof(bytes));
 
 	if (n > 0) {
-		p->report.received += (uint64_t)n;
+		note_received(p, n);
 		end(p, PAYLOAD_OPENED);
 	} else if (n != GDS_AGAIN) {
 		read_failed(p, n);
@@ -87,6 +102,7 @@ static bool stream_send(struct payload *p)
 	fill(bytes, p->report.sent, left);
 	n = gds_carrier_write(p->carrier, bytes, left);
 	if (n > 0) {
+		note_sent(p);
 		p->report.sent += (uint64_t)n;
 		gds_carrier_flush(p->carrier);
 	}
@@ -107,7 +123,7 @@ static bool stream_receive(struct payload *p)
 		return true;
 	}
 	fill(expected, p->report.received, (size_t)n);
-	p->report.received += (uint64_t)n;
+	note_received(p, n);
 	if (p->report.received > p->report.sent || memcmp(bytes, expected, (size_t)n) != 0) {
 		end(p, PAYLOAD_CORRUPT);
 	} else if (p->report.received == PAYLOAD_TCP_SIZE) {
@@ -125,6 +141,7 @@ static void datagram_send(struct payload *p, gds_time now)
 	fill(bytes, size, size);
 	n = gds_carrier_write(p->carrier, bytes, size);
 	if (n > 0) {
+		note_sent(p);
 		p->report.sent += (uint64_t)n;
 		gds_carrier_flush(p->carrier);
 	}
@@ -159,7 +176,7 @@ static bool datagram_receive(struct payload *p)
 		read_failed(p, n);
 		return true;
 	}
-	p->report.received += (uint64_t)n;
+	note_received(p, n);
 	if (!datagram_known(p, bytes, (size_t)n)) {
 		end(p, PAYLOAD_CORRUPT);
 	} else if ((size_t)n == datagram_sizes[p->report.datagrams]) {

@@ -33,6 +33,8 @@ struct payload_report {
 	uint64_t sent, received; /* [bytes] */
 	unsigned datagrams, repeated;
 	gds_time start, duration; /* mono; [ns] */
+	/* mono, 0 = never: payload went out (UDP: the last time, until it came back); came back */
+	gds_time first_sent, first_back;
 };
 
 /**

@@ -40,6 +40,7 @@ struct gds_destination {
 	struct connection *newest; /* while it is being bound; NULL when it ended meanwhile */
 	size_t open;
 	uint64_t connection_count, datagram_count;
+	gds_time first[2]; /* mono, by transport: when payload first came; 0 never */
 	uint8_t datagram[DATAGRAM_BUFFER];
 };
 
@@ -61,6 +62,9 @@ static int take_in(struct connection *c)
 	n = gds_carrier_read(c->peer, c->bytes, sizeof(c->bytes));
 	if (n < 0) {
 		return (int)n;
+	}
+	if (!c->owner->first[GDS_TCP]) {
+		c->owner->first[GDS_TCP] = gds_now(c->owner->env);
 	}
 	c->start = 0;
 	c->length = (size_t)n;
@@ -256,7 +260,9 @@ static void on_datagram(void *ctx, short revents)
 		if (n < 0) {
 			break;
 		}
-		d->datagram_count++;
+		if (d->datagram_count++ == 0) {
+			d->first[GDS_UDP] = gds_now(d->env);
+		}
 		/* What cannot be sent now is lost, as UDP may. */
 		(void)sendto(d->udp, d->datagram, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL,
 			(struct sockaddr *)&peer, size);
@@ -306,6 +312,11 @@ uint64_t gds_destination_connections(const struct gds_destination *d)
 uint64_t gds_destination_datagrams(const struct gds_destination *d)
 {
 	return d->datagram_count;
+}
+
+gds_time gds_destination_first(const struct gds_destination *d, enum gds_transport transport)
+{
+	return d->first[transport];
 }
 
 void gds_destination_free(struct gds_destination *d)

@@ -17,6 +17,8 @@ int gds_destination_echo(struct gds_destination **out, struct gds_driver *, stru
 const struct gds_address *gds_destination_address(const struct gds_destination *);
 uint64_t gds_destination_connections(const struct gds_destination *);
 uint64_t gds_destination_datagrams(const struct gds_destination *);
+/** \return when the first payload came over this transport [mono], 0: none yet. */
+gds_time gds_destination_first(const struct gds_destination *, enum gds_transport);
 void gds_destination_free(struct gds_destination *);
 
 #endif

@@ -46,14 +46,37 @@ static json_t *stages_json(const struct gds_result_face *face)
 	return stages;
 }
 
+static json_t *legs_json(const struct gds_result_legs *legs)
+{
+	static const char *const names[GDS_LEGS] = {"probe_agent", "agent_destination", "return"};
+	static const char *const leg_states[] = {[GDS_LEG_UNREACHED] = "unreached",
+		[GDS_LEG_OK] = "ok",
+		[GDS_LEG_FAILED] = "failed",
+		[GDS_LEG_UNKNOWN] = "unknown"};
+	json_t *root;
+
+	if (!legs->known) {
+		return json_null();
+	}
+	root = json_object();
+	for (int i = 0; i < GDS_LEGS; i++) {
+		json_object_set_new(root, names[i],
+			json_pack("{ss so}", "state", leg_states[legs->leg[i].state], "duration_ns",
+				legs->leg[i].timed ? json_integer(legs->leg[i].duration)
+						   : json_null()));
+	}
+	return root;
+}
+
 static json_t *face_json(const struct gds_result_face *face)
 {
-	return json_pack("{ss sb sI so so so so so}", "state", gds_result_state_name(face->state),
+	return json_pack("{ss sb sI so so so so so so}", "state", gds_result_state_name(face->state),
 		"optional", face->optional, "duration_ns", (json_int_t)face->duration, "address",
 		face->address[0] ? text(face->address) : json_null(), "summary",
 		text(face->summary), "evidence",
 		face->evidence[0] ? text(face->evidence) : json_null(), "cause",
-		cause_json(face->cause), "stages", stages_json(face));
+		cause_json(face->cause), "stages", stages_json(face), "legs",
+		legs_json(&face->legs));
 }
 
 static json_t *faces_json(const struct gds_result *result)

@@ -22,6 +22,20 @@ struct gds_result_stage {
 	gds_time start, duration; /* [ns], start counted from the start of the face */
 };
 
+/** The legs of a tunnel: here to the agent, on to the destination, and back. */
+enum gds_leg { GDS_LEG_AGENT, GDS_LEG_DESTINATION, GDS_LEG_RETURN, GDS_LEGS };
+enum gds_leg_state { GDS_LEG_UNREACHED, GDS_LEG_OK, GDS_LEG_FAILED, GDS_LEG_UNKNOWN };
+
+struct gds_result_legs {
+	bool known; /* it is a tunnel */
+	bool own;   /* the destination is the probe itself: the second leg was seen from its end */
+	struct {
+		enum gds_leg_state state;
+		bool timed;
+		gds_time duration; /* [ns] */
+	} leg[GDS_LEGS];
+};
+
 /** One way of reaching the agent. */
 struct gds_result_face {
 	const char *name;  /* "https", "tcp", "udp", "tcp-tunnel", "udp-tunnel" */
@@ -36,6 +50,7 @@ struct gds_result_face {
 	char evidence[200];	       /* what the cause rests on; empty: nothing */
 	const struct gds_cause *cause; /* NULL when OK */
 	struct gds_result_stage stages[GDS_STAGES];
+	struct gds_result_legs legs;
 };
 
 /** A check with one thing changed, made to tell causes apart. */

@@ -215,6 +215,48 @@ static void diagnosis(struct gds_text *out, const struct gds_result_diagnosis *d
 	}
 }
 
+static void leg(struct gds_text *out, const struct gds_result_legs *legs, enum gds_leg which,
+	const char *name)
+{
+	static const char *const states[] = {[GDS_LEG_UNREACHED] = "not reached",
+		[GDS_LEG_OK] = "ok",
+		[GDS_LEG_FAILED] = "FAILED",
+		[GDS_LEG_UNKNOWN] = "unknown"};
+	char span[GDS_SPAN_TEXT];
+
+	gds_text_add(out, "%s%s %s", which ? ", " : "", name, states[legs->leg[which].state]);
+	if (legs->leg[which].timed && legs->leg[which].state == GDS_LEG_OK) {
+		gds_text_add(out, " %s", gds_span_format(legs->leg[which].duration, span));
+	}
+}
+
+static void legs(struct gds_text *out, const struct gds_result *result)
+{
+	const char *word = "legs";
+
+	for (size_t i = 0; i < result->n; i++) {
+		const struct gds_result_legs *l = &result->faces[i].legs;
+		/* Of a foreign destination only the sum is known. */
+		bool one = !l->own && l->leg[GDS_LEG_DESTINATION].state == GDS_LEG_OK &&
+			   l->leg[GDS_LEG_RETURN].state == GDS_LEG_OK;
+
+		if (!l->known) {
+			continue;
+		}
+		gds_text_add(out, "  %-10s %s: ", word, result->faces[i].label);
+		leg(out, l, GDS_LEG_AGENT, "to the agent");
+		leg(out, l, GDS_LEG_DESTINATION,
+			one	 ? "agent to destination and back"
+			: l->own ? "agent to here"
+				 : "agent to destination");
+		if (!one) {
+			leg(out, l, GDS_LEG_RETURN, "and back");
+		}
+		gds_text_add(out, "\n");
+		word = "";
+	}
+}
+
 static void addition(struct gds_text *out, const struct gds_result_addition *a)
 {
 	char words[512];
@@ -299,6 +341,7 @@ void gds_term_format(struct gds_text *out, const struct gds_result *result,
 	}
 	faces(out, result, options, &columns);
 	certificates(out, result, &columns);
+	legs(out, result);
 	diagnosis(out, &result->diagnosis);
 	causes(out, result);
 	addition(out, &result->addition);

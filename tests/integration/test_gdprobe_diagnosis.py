@@ -227,6 +227,57 @@ def test_unknown_mode():
     assert result.rc == 3 and "auto, always or never" in result.stderr, result
 
 
+# --- Legs of a tunnel -----------------------------------------------------------------------------------
+
+
+def legs(root, face):
+    return [leg["state"] for leg in root["faces"][face]["legs"].values()]
+
+
+def test_loopback_legs(server, certs):
+    """All three are seen, and together they are no longer than the face."""
+    root = judged(*client(certs), "--loopback", server.target, rc=0)
+    for face in ("tcp-tunnel", "udp-tunnel"):
+        assert legs(root, face) == ["ok"] * 3
+        assert list(root["faces"][face]["legs"]) == ["probe_agent", "agent_destination", "return"]
+        spans = [leg["duration_ns"] for leg in root["faces"][face]["legs"].values()]
+        assert all(span >= 0 for span in spans) and sum(spans) < root["faces"][face]["duration_ns"]
+    assert root["faces"]["tcp"]["legs"] is None
+
+
+def test_slow_destination(server, certs):
+    """The agent is near and the destination slow: its leg has the time."""
+    def behave(connection, stopped):
+        stopped.wait(0.4)
+        while data := connection.recv(65536):
+            connection.sendall(data)
+
+    with Peer(behave) as peer:
+        root = judged(*client(certs), "--tcp", "--through", peer.target, "--echo", server.target, rc=0)
+        text = probe(*client(certs), "--tcp", "--through", peer.target, "--echo", server.target)
+    leg = root["faces"]["tcp-tunnel"]["legs"]
+    assert leg["agent_destination"]["duration_ns"] > 0.35e9 > 0.2e9 > leg["probe_agent"]["duration_ns"]
+    assert re.search(r"^  legs       TCP tunnel: to the agent ok .*, agent to destination and back ok 4\d\d ms$",
+                     text.stdout, re.M), text
+
+
+def test_through_refused_leg(server, certs):
+    root = judged(*client(certs), "--tcp", "--through", "%s:%d" % harness.closed_port(), server.target, rc=2)
+    assert legs(root, "tcp-tunnel") == ["ok", "failed", "unreached"]
+
+
+def test_through_silent_legs(server, certs):
+    """Swallowed on the way there or on the way back: from here nobody can tell."""
+    with Peer(silent) as peer:
+        root = judged(*client(certs), "--timeout", "2", "--through", peer.target, "--echo", server.target, rc=2)
+    assert legs(root, "tcp-tunnel") == legs(root, "udp-tunnel") == ["ok", "unknown", "unknown"]
+
+
+def test_legs_without_agent(certs):
+    root = judged(*client(certs), "--tcp", "--loopback", "%s:%d" % harness.closed_port(), rc=2)
+    assert legs(root, "tcp-tunnel") == ["failed", "unreached", "unreached"]
+
+
 # --- What GoDoxy would make of it (API-08) --------------------------------------------------------------
 
 
@@ -369,3 +420,16 @@ def test_firewall_drops_tcp(namespace):
     namespace.rule("tcp", "dport", "8890", "drop")
     root, _ = namespace.probe("--timeout", "2")
     assert likely(root) == ["tcp-filtered"] and "host down" in ruled_out(root)
+
+
+@pytest.mark.parametrize("transport, face", [("tcp", "tcp-tunnel"), ("udp", "udp-tunnel")])
+def test_missing_dial_back(namespace, transport, face):
+    """The way back to the probe is shut: blamed on that leg, and not on the tunnel."""
+    others = "{ 1-8889, 8891-65535 }"
+    words = ("tcp", "flags", "&", "(syn|ack)", "==", "syn") if transport == "tcp" else ("udp", "sport", others)
+    other = "udp" if transport == "tcp" else "tcp"
+    namespace.rule(transport, "dport", others, *words, "drop")
+    root, _ = namespace.probe("--loopback", "--timeout", "3")
+    assert causes(root)[face] == "loopback-unreached"
+    assert legs(root, face) == ["ok", "failed", "unreached"]
+    assert legs(root, f"{other}-tunnel") == ["ok"] * 3
