@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* From what was seen on each face to what is wrong with the agent. What one session means is
  * tls/verdict's business; what several together mean is decided here. */
+#include "gdprobe/clocks.h"
 #include "gdprobe/differential.h"
 #include "gdprobe/legs.h"
 
@@ -65,9 +66,17 @@ static void verdict_of(const struct check *check, const struct gds_report *repor
 		.other = is_udp(check->face) ? other_report(check->probe) : NULL,
 	};
 
+	char bound[96];
+
 	face->state = GDS_RESULT_BAD;
 	face->cause = gds_cause_find(gds_verdict_cause(&input));
 	gds_verdict_evidence(&input, face->evidence, sizeof(face->evidence));
+	clocks_bound(face->cause->id, input.own, &report->facts.peer, wall, bound, sizeof(bound));
+	if (bound[0]) {
+		size_t used = strlen(face->evidence);
+
+		snprintf(face->evidence + used, sizeof(face->evidence) - used, "; %s", bound);
+	}
 	snprintf(face->summary, sizeof(face->summary), "%s", face->evidence);
 }
 

@@ -5,6 +5,7 @@ import contextlib
 import re
 import socket
 import ssl
+import subprocess
 import threading
 import time
 
@@ -225,6 +226,42 @@ def test_monitoring_asks_twice_at_most(server, certs):
 def test_unknown_mode():
     result = probe("--diagnose", "perhaps", "x")
     assert result.rc == 3 and "auto, always or never" in result.stderr, result
+
+
+# --- Clocks ---------------------------------------------------------------------------------------------
+
+
+def test_clock_of_the_agent(certs, odd):
+    """OpenSSL as an agent two hours ahead: our certificate, good for one more, is expired to it."""
+    cert, key = odd["expires-in-an-hour"]
+    host, port = harness.closed_port()
+    ahead = subprocess.Popen(
+        ["openssl", "s_server", "-accept", f"{host}:{port}", "-cert", certs.server, "-key", certs.server_key,
+         "-CAfile", certs.ca, "-Verify", "1", "-verify_return_error", "-alpn", "godoxy-agent-stream/1", "-quiet",
+         "-attime", str(int(time.time()) + 7200)], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL)
+    try:
+        harness.wait_for(lambda: listens(host, port))
+        root = judged("--ca", certs.ca, "--cert", cert, "--key", key, "--tcp", f"{host}:{port}", rc=2)
+    finally:
+        ahead.kill()
+        ahead.wait()
+        ahead.stdin.close()
+    assert causes(root) == {"tcp": "clocks-apart"}
+    assert re.search(r"clock is at least 2\d hours behind this one, or 3[56]\d\d s ahead", root["faces"]["tcp"]["evidence"])
+
+
+def listens(host, port):
+    with contextlib.suppress(OSError), socket.create_connection((host, port), 1):
+        return True
+    return False
+
+
+def test_clock_here(start_server, certs, odd):
+    cert, key = odd["server-expired"]
+    server = start_server(identity=("--ca", certs.ca, "--cert", cert, "--key", key))
+    root = judged(*client(certs), "--tcp", server.target, rc=2)
+    assert root["faces"]["tcp"]["evidence"].startswith("server certificate expired; ended ")
 
 
 # --- Legs of a tunnel -----------------------------------------------------------------------------------
