@@ -33,7 +33,8 @@ struct gds_attempt_options {
 	unsigned mtu; /* [bytes] UDP payload of a handshake datagram; 0 = the session's default */
 	const char
 		*alpn; /* TCP: borrowed; offered instead, and any choice is taken; "" offers none */
-	bool once;     /* UDP: never begin a session anew: one socket, one source port */
+	bool no_certificate; /* show none of ours */
+	bool once;	     /* UDP: never begin a session anew: one socket, one source port */
 };
 
 enum gds_outcome { GDS_NOT_REACHED, GDS_UNDER_WAY, GDS_PASSED, GDS_FAILED };

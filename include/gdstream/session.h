@@ -55,6 +55,7 @@ struct gds_profile {
 	const char *alpn[2];  /* client: offered; server: known, in order of preference; TCP only */
 	const char *priority; /* GnuTLS priority string; NULL = the default of the transport */
 	bool optional_client_cert; /* server: TLS-12, TCP only */
+	bool no_certificate;	   /* client: show none, whatever the trust has */
 	/* A deliberately bad peer (gds_fault); zeroed = as the protocol asks. */
 	unsigned forgive;  /* gds_verify_flag bits overlooked in the peer's certificate */
 	unsigned blame;	   /* and those it is said to have, whatever it is */

@@ -102,6 +102,15 @@ static const struct hypothesis hypotheses[] = {
 	{"alpn-refused", "alpn-refused", NULL, FITS, {{SEE_ALPN, HEARD}}},
 	{"alpn-missing", "alpn-missing", NULL, FITS, {{0}}},
 
+	{"alert-other", "client-cert-rejected", NULL, PROVEN, {{SEE_BARE, SEEN_PASSED}}},
+	{"alert-other", "alert-other", NULL, FITS, {{SEE_BARE, FAILED}}},
+	{"handshake-failed", "client-cert-rejected", NULL, PROVEN, {{SEE_BARE, SEEN_PASSED}}},
+	{"handshake-failed", "handshake-failed", NULL, FITS, {{SEE_BARE, FAILED}}},
+	{"no-close-notify", "client-cert-rejected", NULL, INFERRED, {{SEE_BARE, SEEN_PASSED}}},
+	{"no-close-notify", "no-close-notify", NULL, FITS, {{0}}},
+	{"closed-by-reset", "client-cert-rejected", NULL, INFERRED, {{SEE_BARE, SEEN_PASSED}}},
+	{"closed-by-reset", "closed-by-reset", NULL, FITS, {{0}}},
+
 	{"client-cert-rejected", "client-cert-rejected", NULL, FITS, {{0}}},
 	{"client-cert-rejected", NULL, "firewall", INFERRED, {{SEE_TCP, SEEN_SILENT}}},
 };

@@ -27,6 +27,7 @@ static const struct {
 	unsigned mtu;
 	enum gds_versions versions;
 	const char *alpn, *priority;
+	bool no_certificate;
 } kinds[VARIANTS] = {
 	[VARIANT_UDP_PORT] = {"udp-other-port", SEE_UDP_PORT, true, .plan = GDS_PLAN_HEALTH},
 	[VARIANT_UDP_MTU] = {"udp-small-datagrams", SEE_UDP_MTU, true, .plan = GDS_PLAN_HEALTH,
@@ -41,6 +42,8 @@ static const struct {
 	[VARIANT_PLAIN] = {"plain-http", SEE_PLAIN, false, .plan = GDS_PLAN_HEALTH},
 	[VARIANT_ALPN] = {"tls-without-alpn", SEE_ALPN, false, .plan = GDS_PLAN_HANDSHAKE,
 		.alpn = ""},
+	[VARIANT_BARE] = {"tls-without-certificate", SEE_BARE, false, .plan = GDS_PLAN_HEALTH,
+		.no_certificate = true},
 	[VARIANT_CONNECT] = {"tcp-connect", SEE_TCP, false, .plan = GDS_PLAN_HEALTH},
 };
 
@@ -78,6 +81,11 @@ static void on_attempt(void *ctx, struct gds_machine *machine)
 		.own = gds_trust_own(v->probe->trust)};
 
 	v->seen = seen_of(report);
+	if (v->kind == VARIANT_BARE &&
+		strcmp(gds_verdict_cause(&input), "client-cert-missing") == 0) {
+		/* All else was right: only the certificate was missing. */
+		v->seen = SEEN_PASSED;
+	}
 	v->flights = report->facts.retransmissions + 1;
 	gds_verdict_evidence(&input, v->evidence, sizeof(v->evidence));
 	finished(v);
@@ -120,6 +128,7 @@ static struct gds_machine *attempt_of(const struct variant *v, gds_time deadline
 		.priority = kinds[v->kind].priority,
 		.mtu = kinds[v->kind].mtu,
 		.alpn = kinds[v->kind].alpn,
+		.no_certificate = kinds[v->kind].no_certificate,
 		.once = true,
 		.deadline = deadline,
 	};
@@ -189,6 +198,16 @@ static void begin_tcp(struct probe *probe)
 	begin(probe, VARIANT_PLAIN);
 	begin(probe, VARIANT_TLS12);
 	begin(probe, VARIANT_ALPN);
+}
+
+/* Without the certificate the agent asks for one, instead of stumbling over ours. */
+static void begin_bare(struct probe *probe)
+{
+	const struct gds_certificate *own = gds_trust_own(probe->trust);
+
+	if (own && own->present) {
+		begin(probe, VARIANT_BARE);
+	}
 }
 
 /* --- When ---------------------------------------------------------------------------------- */
@@ -269,6 +288,7 @@ void variants_expect(struct probe *probe)
 			begin_udp(probe);
 		}
 		begin_tcp(probe);
+		begin_bare(probe);
 	}
 }
 
@@ -295,6 +315,9 @@ void variants_follow(struct check *check)
 {
 	if (!wanted(check->probe) || is_clear(&check->report.why)) {
 		return;
+	}
+	if (check->face != FACE_UDP && check->report.facts.certificate_sent) {
+		begin_bare(check->probe);
 	}
 	if (check->face == FACE_UDP) {
 		begin_udp(check->probe);

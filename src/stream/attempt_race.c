@@ -34,6 +34,7 @@ static int open_session(struct gds_attempt *a, struct gds_candidate *c)
 		.versions = a->options.versions,
 		.priority = a->options.priority,
 		.mtu = a->options.mtu,
+		.no_certificate = a->options.no_certificate,
 		.retransmit = RETRANSMIT,
 		.deadline = a->options.deadline,
 	};

@@ -81,6 +81,18 @@ static void set_datagram(struct gds_session *s, const struct gds_profile *p)
 	}
 }
 
+/* Whom we trust does not depend on these: gds_session_verify asks the trust's own list. */
+static int set_credentials(struct gds_session *s, const struct gds_profile *p)
+{
+	int ret = 0;
+	if (p->no_certificate && s->role == GDS_CLIENT) {
+		ret = gnutls_certificate_allocate_credentials(&s->bare);
+	}
+	return ret < 0 ? ret
+		       : gnutls_credentials_set(s->tls, GNUTLS_CRD_CERTIFICATE,
+				 s->bare ? s->bare : s->trust->credentials);
+}
+
 static unsigned init_flags(const struct gds_session *s)
 {
 	unsigned flags = GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL | GNUTLS_NO_TICKETS;
@@ -102,7 +114,7 @@ static int configure(struct gds_session *s, const struct gds_profile *p)
 	if (status != GDS_OK) {
 		return status;
 	}
-	ret = gnutls_credentials_set(s->tls, GNUTLS_CRD_CERTIFICATE, s->trust->credentials);
+	ret = set_credentials(s, p);
 	if (ret >= 0) {
 		ret = set_alpn(s, p);
 	}
@@ -165,6 +177,9 @@ void gds_session_free(struct gds_session *s)
 	const struct gds_env *env = s->carrier.env;
 	if (s->tls) {
 		gnutls_deinit(s->tls);
+	}
+	if (s->bare) {
+		gnutls_certificate_free_credentials(s->bare);
 	}
 	gds_trust_unref(s->trust);
 	gds_free(env, s->queue.bytes);

@@ -36,6 +36,7 @@ struct gds_session {
 	struct gds_carrier carrier; /* first: the session is this carrier */
 	gnutls_session_t tls;
 	struct gds_trust *trust;
+	gnutls_certificate_credentials_t bare; /* client without a certificate; NULL: the trust's */
 	enum gds_role role;
 	bool datagram;
 	bool optional_client_cert;

@@ -203,7 +203,7 @@ def test_always_on_a_healthy_agent(server, certs):
     assert root["causes"] == []
     assert variants(root) == {"udp-other-port": "passed", "udp-small-datagrams": "passed",
                               "udp-other-suites": "answered", "udp-without-ems": "answered",
-                              "tls-1.2-only": "passed", "plain-http": "closed", "tls-without-alpn": "answered"} | {
+                              "tls-1.2-only": "passed", "plain-http": "closed", "tls-without-certificate": "passed"} | {
                                   "tls-without-alpn": variants(root)["tls-without-alpn"]}
 
 
@@ -226,6 +226,41 @@ def test_monitoring_asks_twice_at_most(server, certs):
 def test_unknown_mode():
     result = probe("--diagnose", "perhaps", "x")
     assert result.rc == 3 and "auto, always or never" in result.stderr, result
+
+
+# --- Our certificate ------------------------------------------------------------------------------------
+
+
+def test_certificate_that_breaks_the_agent(certs):
+    """A peer that stumbles over any certificate, and asks for one when there is none: it is the certificate."""
+    ask = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ask.maximum_version = ssl.TLSVersion.TLSv1_2
+    ask.load_cert_chain(certs.server, certs.server_key)
+    ask.set_alpn_protocols(["godoxy-agent-stream/1", "http/1.1"])
+    ask.verify_mode = ssl.CERT_REQUIRED
+    ask.load_verify_locations(certs.ca)
+
+    def behave(connection, _stopped):
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        session = ask.wrap_bio(incoming, outgoing, server_side=True)
+        while data := connection.recv(65536):
+            incoming.write(data)
+            try:
+                session.do_handshake()
+            except ssl.SSLWantReadError:
+                connection.sendall(outgoing.read())
+            except ssl.SSLError:
+                connection.sendall(outgoing.read())  # alert 40: none was sent
+                return
+            else:
+                connection.sendall(bytes.fromhex("15030300020232"))  # decode_error, in the clear: as Go
+                return
+
+    with Peer(behave) as peer:
+        peer.close_udp()
+        root = judged(*client(certs), "--tcp", "--tls", "1.2", peer.target, rc=2)
+    assert variants(root)["tls-without-certificate"] == "passed"
+    assert likely(root) == ["client-cert-rejected"] and causes(root)["tcp"] == "client-cert-rejected"
 
 
 # --- Clocks ---------------------------------------------------------------------------------------------

@@ -64,6 +64,9 @@ static const struct row rows[] = {
 		"agent down"},
 	{"tcp-filtered", {{SEE_UDP, SEEN_PASSED}}, {"tcp-filtered"}, true,
 		"host down, certificate"},
+	/* Without our certificate it asks for one, with it something unheard of: it is ours. */
+	{"alert-other", {{SEE_BARE, SEEN_PASSED}}, {"client-cert-rejected"}, false, ""},
+	{"alert-other", {{SEE_BARE, SEEN_ANSWERED}}, {"alert-other"}, false, ""},
 	{"server-cert-rsa-udp", {{0}}, {"server-cert-rsa-udp"}, false, ""},
 };
 
