@@ -19,8 +19,8 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(INFO), INFO)
 
 def judge(certs, agent, *options):
     """\\return what gdprobe --json has to say about it."""
-    result = harness.run("gdprobe", "--json", "--ca", certs.ca, "--cert", certs.client, "--key", certs.client_key,
-                         *options, agent.target)
+    result = harness.run("gdprobe", "--json", "--diagnose=never", "--ca", certs.ca, "--cert", certs.client,
+                         "--key", certs.client_key, *options, agent.target)
     root = json.loads(result.stdout)
     assert root["exit"] == result.rc, result
     return root

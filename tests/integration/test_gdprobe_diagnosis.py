@@ -283,7 +283,8 @@ def test_clock_of_the_agent(certs, odd):
         ahead.wait()
         ahead.stdin.close()
     assert causes(root) == {"tcp": "clocks-apart"}
-    assert re.search(r"clock is at least 2\d hours behind this one, or 3[56]\d\d s ahead", root["faces"]["tcp"]["evidence"])
+    assert re.search(r"clock is at least 2\d hours behind this one, or 3[56]\d\d s ahead",
+                     root["faces"]["tcp"]["evidence"])
 
 
 def listens(host, port):
