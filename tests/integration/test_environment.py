@@ -6,7 +6,6 @@ import json
 import os
 import pathlib
 import resource
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +14,7 @@ import time
 import pytest
 
 import harness
+from namespaces import namespaces_work
 from relay import Relay, Watched
 
 HOUR = 3600
@@ -365,21 +365,9 @@ class Firewalled:
         subprocess.run(["ip", "netns", "delete", self.name], check=False)
 
 
-def _namespaces_work():
-    if os.geteuid() != 0 or not shutil.which("ip") or not shutil.which("nft"):
-        return False
-    name = f"gds-try-{os.getpid()}"
-    if subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False).returncode:
-        return False
-    works = subprocess.run(["ip", "netns", "exec", name, "nft", "add", "table", "inet", "t"],
-                           capture_output=True, check=False).returncode == 0
-    subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
-    return works
-
-
 @pytest.fixture(scope="module")
 def firewalled(certs):
-    if not _namespaces_work():
+    if not namespaces_work():
         pytest.skip("needs root, ip netns and nft")
     made = Firewalled(certs)
     yield made

@@ -12,8 +12,8 @@ import time
 import pytest
 
 import harness
-from test_gdprobe import (FACES, Namespace, Peer, _namespaces_work, causes, client, judged, probe, pump, relay_udp, say,
-                          silent)
+from namespaces import Namespace, namespaces_work
+from probing import FACES, Peer, causes, client, judged, probe, pump, relay_udp, say, silent
 
 
 def likely(root):
@@ -462,7 +462,7 @@ def test_add_agent_usage(args, hint):
 
 @pytest.fixture(scope="module")
 def namespace(certs):
-    if not _namespaces_work():
+    if not namespaces_work():
         pytest.skip("needs root, ip netns and nft")
     made = Namespace(certs)
     yield made

@@ -413,8 +413,10 @@ void world_init(struct world *w, const struct world_plan *plan)
 
 static bool begin(struct world *w)
 {
-	static const struct gds_demux_ops ops = {
-		demux_send, demux_accepted, demux_wake, demux_replaced};
+	static const struct gds_demux_ops ops = {.send = demux_send,
+		.accepted = demux_accepted,
+		.wake = demux_wake,
+		.replaced = demux_replaced};
 	struct gds_demux_options demux = {.cookie_key = {{1}, {2}}, .env = &w->heap[SERVER].env};
 	struct gds_attempt_options options = {
 		.transport = w->plan.transport,
