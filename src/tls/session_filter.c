@@ -9,7 +9,13 @@
 /* Handshake messages in the clear: type, 24-bit length, message_seq, 24-bit fragment offset (RFC
  * 6347 4.2.2). */
 #define MESSAGE_HEADER 12
-#define HELLO_VERIFY_REQUEST 3
+enum {
+	CLIENT_HELLO = 1,
+	SERVER_HELLO = 2,
+	HELLO_VERIFY_REQUEST = 3,
+	SERVER_HELLO_DONE = 14,
+	CERTIFICATE_VERIFY = 15
+};
 
 /* A plaintext alert proves nothing about who sent it. A client takes a fatal one for the answer
  * it waits for, at once, since GnuTLS loses a third of them; a server remembers it for the case
@@ -30,14 +36,70 @@ static void hear_alert(struct gds_session *s, const uint8_t *record, size_t n)
 		.code = GDS_E_ALERT, .alert = alert + 1, .origin = GDS_PEER, .statement = "UDP-14"};
 }
 
-/* The peer's next flight begins: it has all of ours. */
-static void hear_message(struct gds_session *s, const uint8_t *message)
+static unsigned number24(const uint8_t *b)
 {
-	unsigned number = ((unsigned)message[4] << 8 | message[5]) + 1;
-	if (number > s->heard_message) {
-		s->heard_message = number;
+	return (unsigned)b[0] << 16 | (unsigned)b[1] << 8 | b[2];
+}
+
+/* What has come of the peer's messages, and whether they begin a new flight: then it has all of
+ * ours. */
+static void hear_message(struct gds_session *s, const uint8_t *m, unsigned length)
+{
+	struct gds_heard *h = &s->heard;
+	unsigned sequence = (unsigned)m[4] << 8 | m[5], offset = number24(m + 6);
+	if (sequence >= h->next) {
+		h->next = sequence + 1;
 		gds_session_repeat_forget(s);
 	}
+	if (sequence >= GDS_MESSAGES_MAX) {
+		return;
+	}
+	if (offset <= h->bytes[sequence] && offset + length > h->bytes[sequence]) {
+		h->bytes[sequence] = offset + length;
+	}
+	if (h->bytes[sequence] >= number24(m + 1)) {
+		h->whole |= 1U << sequence;
+	}
+	if (m[0] == (s->role == GDS_SERVER ? CLIENT_HELLO : SERVER_HELLO)) {
+		h->first = sequence;
+	}
+	if (m[0] == (s->role == GDS_SERVER ? CERTIFICATE_VERIFY : SERVER_HELLO_DONE)) {
+		h->last = sequence + 1;
+	}
+}
+
+static void hear_messages(struct gds_session *s, const struct gds_record *r)
+{
+	for (size_t at = 0; r->length - at >= MESSAGE_HEADER;) {
+		const uint8_t *m = r->fragment + at;
+		unsigned length = number24(m + 9);
+		if (length > r->length - at - MESSAGE_HEADER) {
+			return;
+		}
+		hear_message(s, m, length);
+		at += MESSAGE_HEADER + length;
+	}
+}
+
+/*
+ * A ChangeCipherSpec that overtook what belongs before it (or that was lost) is put off: its flight
+ * comes again. The second one of a flight that came again is dropped. GnuTLS 3.7 would ignore both
+ * too, but forgets its buffer of 16 KiB each time (lib/buffers.c,
+ * _gnutls_parse_record_buffered_msgs): memory for anybody who passed the cookie.
+ */
+static bool is_awaited(struct gds_session *s)
+{
+	struct gds_heard *h = &s->heard;
+	if (h->last == 0 || h->changed) {
+		return false;
+	}
+	for (unsigned i = h->first; i < h->last; i++) {
+		if (!(h->whole >> i & 1)) {
+			return false;
+		}
+	}
+	h->changed = true;
+	return true;
 }
 
 static bool admit_record(
@@ -45,8 +107,8 @@ static bool admit_record(
 {
 	switch (r->type) {
 	case GDS_CONTENT_HANDSHAKE:
-		if (r->epoch == 0 && r->length >= MESSAGE_HEADER) {
-			hear_message(s, r->fragment);
+		if (r->epoch == 0) {
+			hear_messages(s, r);
 		}
 		if (s->role == GDS_CLIENT && r->epoch == 0 && r->length >= MESSAGE_HEADER &&
 			r->fragment[0] == HELLO_VERIFY_REQUEST) {
@@ -62,7 +124,7 @@ static bool admit_record(
 	default:
 		/* Application data before its time ends a handshake of GnuTLS; UDP may lose it
 		 * instead. */
-		return r->type == GDS_CONTENT_CCS;
+		return r->type == GDS_CONTENT_CCS && is_awaited(s);
 	}
 }
 

@@ -32,6 +32,19 @@ struct gds_repeat {
 	gds_time at; /* mono */
 };
 
+/** Handshake messages of one peer at most; GoDoxy's and GnuTLS's have 7. */
+#define GDS_MESSAGES_MAX 16
+
+/** What came in the clear of the peer's handshake messages over UDP, by message_seq. */
+struct gds_heard {
+	unsigned next;			  /* the highest that came, + 1 */
+	uint32_t bytes[GDS_MESSAGES_MAX]; /* of each, from its beginning on without a gap */
+	uint32_t whole;			  /* bit i: all of message i */
+	unsigned first;			  /* of the peer's hello */
+	unsigned last; /* of what ends its flight before ChangeCipherSpec, + 1; 0: not heard */
+	bool changed;  /* its ChangeCipherSpec was let through */
+};
+
 struct gds_session {
 	struct gds_carrier carrier; /* first: the session is this carrier */
 	gnutls_session_t tls;
@@ -61,10 +74,10 @@ struct gds_session {
 	uint8_t *held; /* one datagram pulled early, for GnuTLS's pull_timeout */
 	size_t held_length;
 	struct gds_repeat repeat;
-	bool wrote;		/* UDP: a record of data */
-	bool keep;		/* UDP: what goes out now is kept for repetition */
-	unsigned heard_message; /* UDP: the highest message_seq that came in the clear, + 1 */
-	bool twice;		/* UDP: what goes out now is sent two times over */
+	bool wrote; /* UDP: a record of data */
+	bool keep;  /* UDP: what goes out now is kept for repetition */
+	struct gds_heard heard;
+	bool twice; /* UDP: what goes out now is sent two times over */
 	/* UDP: the highest handshake message and fragment sent in the clear, + 1; and the last
 	 * that was a repetition, 0 = none under way */
 	uint64_t sent_message, repeated_message;

@@ -148,6 +148,61 @@ static void test_data_before_finished(void **state)
 	duo_free(&d);
 }
 
+/* What comes before a ChangeCipherSpec is lost: GnuTLS must not see it, for it would forget its
+ * buffer. */
+static void test_early_change_cipher_spec(void **state)
+{
+	static const uint8_t ccs[] = {20, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 99, 0, 1, 1};
+	(void)state;
+	for (unsigned lost = 1; lost < 4; lost++) {
+		struct duo d;
+		duo_init(&d, DTLS, NULL, NULL);
+		d.pair->end[CLIENT]->lose = UINT64_C(1)
+					    << lost; /* of Certificate and what follows */
+		duo_start(&d);
+		pair_inject(d.pair, CLIENT, ccs, sizeof(ccs));
+		pair_inject(d.pair, SERVER, ccs, sizeof(ccs));
+		duo_shake(&d);
+		assert_int_equal(d.status[CLIENT], GDS_OK);
+		assert_int_equal(d.status[SERVER], GDS_OK);
+		assert_int_equal(d.carrier[CLIENT]->dropped, 1);
+		assert_in_range(d.carrier[SERVER]->dropped, 2, 3);
+		duo_free(&d);
+	}
+}
+
+/* A whole flight in one datagram, as pion sends it: what is in front of a ChangeCipherSpec counts.
+ */
+static void test_flight_in_one_datagram(void **state)
+{
+	(void)state;
+	struct duo d;
+	uint8_t flight[8192];
+	size_t length = 0;
+	ssize_t n;
+	duo_init(&d, DTLS, NULL, NULL);
+	d.profile[CLIENT].retransmit = d.profile[SERVER].retransmit = GDS_SECOND;
+	duo_start(&d);
+	for (int i = 0; i < 2; i++) { /* the ClientHello; the second flight */
+		assert_int_equal(gds_session_handshake(d.session[CLIENT]), GDS_AGAIN);
+		if (i == 0) {
+			assert_int_equal(gds_session_handshake(d.session[SERVER]), GDS_AGAIN);
+		}
+	}
+	struct gds_carrier *below = &d.pair->end[SERVER]->carrier;
+	while ((n = gds_carrier_read(below, flight + length, sizeof(flight) - length)) > 0) {
+		length += (size_t)n;
+	}
+	assert_in_range(length, 600, sizeof(flight) - 1);
+	pair_inject(d.pair, SERVER, flight, length);
+	duo_shake(&d);
+	assert_int_equal(d.status[CLIENT], GDS_OK);
+	assert_int_equal(d.status[SERVER], GDS_OK);
+	assert_int_equal(d.waits, 0);
+	assert_int_equal(d.carrier[SERVER]->dropped, 0);
+	duo_free(&d);
+}
+
 static void test_heavy_loss(void **state)
 {
 	(void)state;
@@ -264,18 +319,19 @@ static void test_forged_in_handshake(void **state)
 static void test_admitted(void **state)
 {
 	(void)state;
-	static const uint8_t ccs[] = {20, 254, 253, 0, 0, 0, 0, 0, 0, 0, 7, 0, 1, 1};
+	static const uint8_t shake[] = {22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 7, 0, 1, 1};
 	static const struct {
 		const uint8_t *first, *second;
 		size_t n, m, handshake, session; /* bytes, and what is left of them */
 	} cases[] = {
-		{ccs, NULL, sizeof(ccs), 0, sizeof(ccs), sizeof(ccs)},
+		{shake, NULL, sizeof(shake), 0, sizeof(shake), sizeof(shake)},
 		{plain_alert, NULL, sizeof(plain_alert), 0, 0, sizeof(plain_alert)},
 		{early_data, NULL, sizeof(early_data), 0, 0, sizeof(early_data)},
-		{early_data, ccs, sizeof(early_data), sizeof(ccs), sizeof(ccs),
-			sizeof(early_data) + sizeof(ccs)},
-		{ccs, plain_data, sizeof(ccs), sizeof(plain_data) - 1, sizeof(ccs), sizeof(ccs)},
-		{ccs, (const uint8_t *)"junk", sizeof(ccs), 4, sizeof(ccs), sizeof(ccs)},
+		{early_data, shake, sizeof(early_data), sizeof(shake), sizeof(shake),
+			sizeof(early_data) + sizeof(shake)},
+		{shake, plain_data, sizeof(shake), sizeof(plain_data) - 1, sizeof(shake),
+			sizeof(shake)},
+		{shake, (const uint8_t *)"junk", sizeof(shake), 4, sizeof(shake), sizeof(shake)},
 		{(const uint8_t *)"junk", NULL, 4, 0, 0, 0},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -479,6 +535,8 @@ int main(void)
 		cmocka_unit_test(test_records_in_one_datagram),
 		cmocka_unit_test(test_loss),
 		cmocka_unit_test(test_data_before_finished),
+		cmocka_unit_test(test_early_change_cipher_spec),
+		cmocka_unit_test(test_flight_in_one_datagram),
 		cmocka_unit_test(test_heavy_loss),
 		cmocka_unit_test(test_wake_ups),
 		cmocka_unit_test(test_wake_ups_in_mid_flight),
