@@ -70,8 +70,9 @@ static json_t *legs_json(const struct gds_result_legs *legs)
 
 static json_t *face_json(const struct gds_result_face *face)
 {
-	return json_pack("{ss sb sI so so so so so so}", "state", gds_result_state_name(face->state),
-		"optional", face->optional, "duration_ns", (json_int_t)face->duration, "address",
+	return json_pack("{ss sb sI so so so so so so}", "state",
+		gds_result_state_name(face->state), "optional", face->optional, "duration_ns",
+		(json_int_t)face->duration, "address",
 		face->address[0] ? text(face->address) : json_null(), "summary",
 		text(face->summary), "evidence",
 		face->evidence[0] ? text(face->evidence) : json_null(), "cause",
