@@ -7,15 +7,19 @@ import shutil
 import subprocess
 import time
 
+import pytest
+
 import harness
 from probing import client
 
 
 class Namespace:
-    """A network namespace of its own, with a server in it and room for firewall rules."""
+    """A network namespace of its own, with a server in it and a chain for firewall rules."""
+
+    hook = "input"
 
     def __init__(self, certs):
-        self.name = f"gdprobe-{os.getpid()}"
+        self.name = f"gdprobe-{self.hook}-{os.getpid()}"
         self.certs = certs
         subprocess.run(["ip", "netns", "add", self.name], check=True)
         self.do("ip", "link", "set", "lo", "up")
@@ -25,14 +29,16 @@ class Namespace:
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=harness.environment())
         assert self.server.stdout.readline()
         self.do("nft", "add", "table", "inet", "t")
-        self.do("nft", "add", "chain", "inet", "t", "in", "{ type filter hook input priority 0; }")
+        self.do("nft", "add", "chain", "inet", "t", "c", f"{{ type filter hook {self.hook} priority 0; }}")
 
     def do(self, *argv):
         return subprocess.run(["ip", "netns", "exec", self.name, *map(str, argv)], check=True)
 
     def rule(self, *words):
-        self.do("nft", "flush", "chain", "inet", "t", "in")
-        self.do("nft", "add", "rule", "inet", "t", "in", *words)
+        """This rule alone; none at all without words."""
+        self.do("nft", "flush", "chain", "inet", "t", "c")
+        if words:
+            self.do("nft", "add", "rule", "inet", "t", "c", *words)
 
     def probe(self, *args):
         start = time.monotonic()
@@ -61,3 +67,17 @@ def namespaces_work():
                            capture_output=True, check=False).returncode == 0
     subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
     return works
+
+
+def made_for(kind, certs):
+    """The body of a fixture: a namespace of that kind."""
+    if not namespaces_work():
+        pytest.skip("needs root, ip netns and nft")
+    made = kind(certs)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def namespace(certs):
+    yield from made_for(Namespace, certs)

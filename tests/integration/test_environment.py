@@ -14,7 +14,7 @@ import time
 import pytest
 
 import harness
-from namespaces import namespaces_work
+from namespaces import Namespace, made_for
 from relay import Relay, Watched
 
 HOUR = 3600
@@ -332,46 +332,20 @@ def test_interrupted_calls(server, certs):
 # --- A firewall of our own --------------------------------------------------------------------------
 
 
-class Firewalled:
-    """A network namespace of its own whose output is filtered."""
+class Firewalled(Namespace):
+    """Its output is filtered."""
 
-    def __init__(self, certs):
-        self.name = f"gds-out-{os.getpid()}"
-        self.certs = certs
-        subprocess.run(["ip", "netns", "add", self.name], check=True)
-        self.do("ip", "link", "set", "lo", "up")
-        self.server = subprocess.Popen(
-            ["ip", "netns", "exec", self.name, harness.program("gdserver"), "--listen", "127.0.0.1:8890",
-             "--ready-fd", "1", *map(str, certs.server_options())],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=harness.environment())
-        assert self.server.stdout.readline()
-        self.do("nft", "add", "table", "inet", "t")
-        self.do("nft", "add", "chain", "inet", "t", "out", "{ type filter hook output priority 0; }")
-
-    def do(self, *argv):
-        subprocess.run(["ip", "netns", "exec", self.name, *map(str, argv)], check=True)
+    hook = "output"
 
     def probe(self, *rule):
-        self.do("nft", "flush", "chain", "inet", "t", "out")
-        if rule:
-            self.do("nft", "add", "rule", "inet", "t", "out", *rule)
+        self.rule(*rule)
         return judged(*client(self.certs), "--timeout", "2", "127.0.0.1:8890",
                       wrapper=("ip", "netns", "exec", self.name))
-
-    def close(self):
-        self.server.kill()
-        self.server.wait()
-        self.server.stdout.close()
-        subprocess.run(["ip", "netns", "delete", self.name], check=False)
 
 
 @pytest.fixture(scope="module")
 def firewalled(certs):
-    if not namespaces_work():
-        pytest.skip("needs root, ip netns and nft")
-    made = Firewalled(certs)
-    yield made
-    made.close()
+    yield from made_for(Firewalled, certs)
 
 
 def test_local_firewall_udp(firewalled):

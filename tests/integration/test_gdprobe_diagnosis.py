@@ -12,7 +12,7 @@ import time
 import pytest
 
 import harness
-from namespaces import Namespace, namespaces_work
+from namespaces import namespace  # noqa: F401 (a fixture)
 from probing import FACES, Peer, causes, client, judged, probe, pump, relay_udp, say, silent
 
 
@@ -458,15 +458,6 @@ def test_add_agent_usage(args, hint):
 
 
 # --- Firewalls, in a network namespace ------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def namespace(certs):
-    if not namespaces_work():
-        pytest.skip("needs root, ip netns and nft")
-    made = Namespace(certs)
-    yield made
-    made.close()
 
 
 def test_firewall_drops_udp(namespace):

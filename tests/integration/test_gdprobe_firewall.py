@@ -1,19 +1,8 @@
 # SPDX-License-Identifier: MIT
 """gdprobe through firewalls, in a network namespace."""
 
-import pytest
-
-from namespaces import Namespace, namespaces_work
+from namespaces import namespace  # noqa: F401 (a fixture)
 from probing import causes
-
-
-@pytest.fixture(scope="module")
-def namespace(certs):
-    if not namespaces_work():
-        pytest.skip("needs root, ip netns and nft")
-    made = Namespace(certs)
-    yield made
-    made.close()
 
 
 def test_firewall_drops_udp(namespace):
