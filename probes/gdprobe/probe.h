@@ -92,6 +92,8 @@ struct probe {
 	struct gds_destination *destination; /* --loopback */
 	struct variant variants[VARIANTS];
 	unsigned varied; /* variants begun */
+	struct gds_error
+		refused; /* what the network told a variant over UDP; code GDS_OK: nothing */
 	struct gds_timer *patience;
 	struct addition addition;	/* --add-agent */
 	struct gds_complaint complaint; /* code GDS_OK: it can be judged */

@@ -170,8 +170,12 @@ static void on_attempt(void *ctx, struct gds_machine *machine)
 	check->machine = NULL;
 	check->binding = NULL;
 	if (check->given_up && check->report.why.code == GDS_E_CANCELLED) {
-		check->report.why.code = GDS_E_TIMEOUT;
-		check->report.why.origin = GDS_PATH;
+		check->report.why = check->probe->refused;
+		if (check->report.why.code == GDS_OK) {
+			check->report.why = (struct gds_error){.code = GDS_E_TIMEOUT,
+				.origin = GDS_PATH,
+				.stage = GDS_STAGE_HANDSHAKE};
+		}
 	}
 	session = gds_attempt_take(machine);
 	if (!session) {

@@ -72,6 +72,30 @@ static void finished(struct variant *v)
 	probe_release(v->probe);
 }
 
+/* It is under way, and no session stands yet. */
+static bool is_waiting(const struct check *check)
+{
+	return check->started && !check->finished && check->machine &&
+	       gds_attempt_report(check->machine)->stages[GDS_STAGE_HANDSHAKE].outcome !=
+		       GDS_PASSED;
+}
+
+/* A host answers one address with about one ICMP error a second: the one that a variant was told
+ * is the face's as well. */
+static void share_refusal(struct probe *probe, const struct gds_error *why)
+{
+	struct check *udp = &probe->checks[FACE_UDP];
+
+	if (why->code != GDS_E_REFUSED && why->code != GDS_E_UNREACHABLE) {
+		return;
+	}
+	probe->refused = *why;
+	if (is_waiting(udp) && gds_attempt_heard(udp->machine) == 0 && udp->binding) {
+		udp->given_up = true;
+		gds_driver_cancel(udp->binding, GDS_CLOSE_SILENT);
+	}
+}
+
 static void on_attempt(void *ctx, struct gds_machine *machine)
 {
 	struct variant *v = ctx;
@@ -88,6 +112,9 @@ static void on_attempt(void *ctx, struct gds_machine *machine)
 	}
 	v->flights = report->facts.retransmissions + 1;
 	gds_verdict_evidence(&input, v->evidence, sizeof(v->evidence));
+	if (kinds[v->kind].udp) {
+		share_refusal(v->probe, &report->why);
+	}
 	finished(v);
 }
 
@@ -222,14 +249,6 @@ static gds_time patience(const struct run *run)
 	gds_time third = run->options->timeout / 3;
 
 	return third < PATIENCE ? third : PATIENCE;
-}
-
-/* It is under way, and no session stands yet. */
-static bool is_waiting(const struct check *check)
-{
-	return check->started && !check->finished && check->machine &&
-	       gds_attempt_report(check->machine)->stages[GDS_STAGE_HANDSHAKE].outcome !=
-		       GDS_PASSED;
 }
 
 static bool is_connected(const struct check *check)

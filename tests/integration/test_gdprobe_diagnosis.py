@@ -467,6 +467,15 @@ def test_firewall_drops_udp(namespace):
     assert ruled_out(root) >= {"agent down", "certificate", "ciphers", "5-tuple lock-out"}
 
 
+def test_firewall_refuses_now_and_then(namespace):
+    """As a host does whose ICMP errors are limited: whoever hears the one, it is the answer."""
+    namespace.rule("udp", "dport", "8890", "numgen", "inc", "mod", "8", "<", "7", "drop")
+    namespace.do("nft", "add", "rule", "inet", "t", "c", "udp", "dport", "8890", "reject")
+    for _ in range(3):
+        root, seconds = namespace.probe()
+        assert likely(root) == ["udp-closed"] and seconds < 5, root
+
+
 def test_firewall_drops_large_datagrams(namespace):
     namespace.rule("udp", "dport", "8890", "meta", "length", ">", "440", "drop")
     root, _ = namespace.probe()
