@@ -315,6 +315,19 @@ class Echo:
             each.close()
 
 
+def listening_pair():
+    """A TCP listener and a UDP socket on one port number of 127.0.0.1, as an agent has them."""
+    while True:
+        listener = socket.create_server(("127.0.0.1", 0))
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            udp.bind(listener.getsockname())
+            return listener, udp
+        except OSError:
+            listener.close()
+            udp.close()
+
+
 def closed_port(host="127.0.0.1"):
     """An address that refuses: bound once, then given back."""
     with Destination(host) as destination:

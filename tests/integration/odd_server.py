@@ -8,6 +8,7 @@ import threading
 
 from OpenSSL import SSL
 
+import harness
 import header_model as header
 from dtls_client import FATAL, MTU, records
 from harness import LIMIT
@@ -92,7 +93,7 @@ class OddServer:
             lambda _connection, offered: STREAM if STREAM in offered else SSL.NO_OVERLAPPING_PROTOCOLS)
         self._dtls = _context(SSL.DTLS_METHOD, identity)
         self._dtls.set_options(SSL.OP_NO_QUERY_MTU)
-        self._listener, self._socket = self._pair()
+        self._listener, self._socket = harness.listening_pair()
         self.address = self._listener.getsockname()
         self.target = "%s:%d" % self.address
         self._threads = []
@@ -102,18 +103,6 @@ class OddServer:
     def _start(self, target, *args):
         self._threads.append(threading.Thread(target=target, args=args, daemon=True))
         self._threads[-1].start()
-
-    @staticmethod
-    def _pair():
-        while True:
-            listener = socket.create_server(("127.0.0.1", 0))
-            udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            try:
-                udp.bind(listener.getsockname())
-                return listener, udp
-            except OSError:
-                listener.close()
-                udp.close()
 
     def _serve_tcp(self):
         with contextlib.suppress(OSError):

@@ -42,24 +42,12 @@ class Peer:
 
     def __init__(self, behave, answer=None):
         self.stopped = threading.Event()
-        self.listener, self.udp = self._pair()
+        self.listener, self.udp = harness.listening_pair()
         self.port = self.listener.getsockname()[1]
         self.target = f"127.0.0.1:{self.port}"
         self._start(self._serve, behave)
         if answer:
             self._start(self._answer, answer)
-
-    @staticmethod
-    def _pair():
-        while True:
-            listener = socket.create_server(("127.0.0.1", 0))
-            udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            try:
-                udp.bind(listener.getsockname())
-                return listener, udp
-            except OSError:
-                listener.close()
-                udp.close()
 
     @staticmethod
     def _start(target, *args):

@@ -10,6 +10,7 @@ import threading
 
 from OpenSSL import SSL
 
+import harness
 import header_model as header
 from dtls_client import MTU, records
 from harness import LIMIT
@@ -186,7 +187,7 @@ class ScriptedAgent:
         self._tls.set_alpn_select_callback(self._choose)
         self._dtls = self._context(SSL.DTLS_METHOD, certs)
         self._dtls.set_options(SSL.OP_NO_QUERY_MTU)
-        self._listener, self._udp = self._pair()
+        self._listener, self._udp = harness.listening_pair()
         self.target = "127.0.0.1:%d" % self._listener.getsockname()[1]
         for serve in (self._serve_tcp, self._serve_udp):
             threading.Thread(target=serve, daemon=True).start()
@@ -205,18 +206,6 @@ class ScriptedAgent:
         self.offered.append(list(offered))
         chosen = self._select(offered)
         return SSL.NO_OVERLAPPING_PROTOCOLS if chosen is None else chosen
-
-    @staticmethod
-    def _pair():
-        while True:
-            listener = socket.create_server(("127.0.0.1", 0))
-            udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            try:
-                udp.bind(listener.getsockname())
-                return listener, udp
-            except OSError:
-                listener.close()
-                udp.close()
 
     def _begin(self, ctx, wire):
         session = Session(ctx, wire)
